@@ -1,0 +1,5 @@
+"""``python -m feilun`` is the same as ``feilun``."""
+
+from feilun.cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""The command line. Every command is one line into a package below."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feilun import __version__
+from feilun.commands import chat, doctor, export, models, up
+from feilun.text import FeilunError, say
+from feilun.workspace import default_workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=say(
+        "Feilun (飞轮): your own ChatGPT that gets better as it is used.",
+        "飞轮 Feilun：属于您自己的 ChatGPT，越用越好。",
+    ),
+    epilog=say("Begin with: `feilun up`", "从这里开始：`feilun up`"),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"feilun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            envvar="FEILUN_WORKSPACE",
+            metavar=say("FOLDER", "文件夹"),
+            help=say(
+                f"Where everything is kept (default: {default_workspace()}).",
+                f"存放所有数据的位置（默认：{default_workspace()}）。",
+            ),
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help=say("Show the version.", "显示版本。")
+        ),
+    ] = False,
+) -> None:
+    context.obj = workspace
+
+
+app.command("up", help=up.HELP)(up.up)
+app.command("chat", help=chat.HELP)(chat.chat)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
+app.command("export", help=export.HELP)(export.export)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line; what the user can mend ends in one line on stderr and exit code 1."""
+    try:
+        app()
+    except FeilunError as error:
+        typer.secho(
+            say("Error: ", "错误：") + str(error), fg="red" if sys.stderr.isatty() else None, err=True
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

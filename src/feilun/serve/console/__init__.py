@@ -1,0 +1,1 @@
+"""What the console needs beyond the OpenAI-compatible API, and its files."""

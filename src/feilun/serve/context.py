@@ -1,0 +1,59 @@
+"""What the endpoints share: one `Services` for an application, and how bodies are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from feilun.serve.engines.pool import EnginePool
+from feilun.serve.metrics import Metrics
+from feilun.serve.recording import Recorder
+from feilun.store import Store
+from feilun.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    workspace: Workspace
+    store: Store
+    pool: EnginePool
+    recorder: Recorder
+    metrics: Metrics
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Context = Annotated[Services, Depends(_services)]
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        # orjson refuses what nothing behind it can store or send: invalid UTF-8, lone surrogates, NaN.
+        return orjson.loads(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is read by orjson."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+class OrjsonResponse(JSONResponse):
+    """JSON written by orjson."""
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)

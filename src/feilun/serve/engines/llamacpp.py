@@ -1,0 +1,306 @@
+"""llama.cpp inside this process, through xllamacpp: continuous batching, prefix cache, grammars, adapters.
+
+The settings below were measured (bench/serve.py); the comments say what each is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import orjson
+import xllamacpp
+
+from feilun.registry import Release
+from feilun.registry.gguf import bad_model_file, read_header
+from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
+from feilun.serve.engines.tools import speak_tools
+from feilun.text import FeilunError
+
+PARALLEL = 8
+"""Answers that are written at the same time; more wait in line."""
+
+WAITING = 1024
+"""Requests that may wait in line; the next one is told to come back later."""
+
+EMBEDDING_CONTEXT = 2048
+
+
+class LlamaCpp:
+    """A GGUF model in this process. Loading takes about a second: make it in a thread.
+
+    Raises `FeilunError` if the file is no model or llama.cpp cannot load it.
+    """
+
+    def __init__(
+        self, release: Release, path: Path, *, parallel: int = PARALLEL, threads: int | None = None
+    ) -> None:
+        header = read_header(path)
+        if header.is_adapter:
+            raise bad_model_file(path, "it is an adapter, not a base model")
+        self._release = release
+        self._path = path
+        # All cores would leave none to tokenise and to send: with two, that collapses under load.
+        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        self._context = min(release.context_length, header.trained_context or release.context_length)
+        template = release.chat_template or header.chat_template
+        self._template_knows_tools = template is not None and "tools" in template
+        self.abilities: frozenset[Ability] = frozenset(
+            {"chat", "complete", "embed"} if template else {"complete", "embed"}
+        )
+
+        params = self._params(parallel, self._context)
+        params.n_batch = params.n_ubatch = 64  # a long prompt holds up the other answers for one batch only
+        if release.chat_template:
+            params.chat_template, params.use_jinja = release.chat_template, True
+        if release.adapter:
+            # Scale 0 until a request asks: so the adapter is named in each, and its KV cache is never mixed with another's.
+            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(release.adapter, 0.0)]
+        self._server = self._start(params)
+        self._embedder: xllamacpp.Server | None = None
+        self._embedder_lock = threading.Lock()
+        self._line = _Line(parallel)
+        self._threads_pool = ThreadPoolExecutor(parallel, thread_name_prefix="llama")
+        self._mailbox = _Mailbox()
+
+    @property
+    def context_length(self) -> int:
+        return self._context
+
+    def chat(self, messages: Sequence[dict[str, Any]], params: Params) -> Stream:
+        if "chat" not in self.abilities:
+            raise FeilunError(
+                f"Model {self._release.name} has no chat template: use /v1/completions, or add it again with --template.",
+                f"模型 {self._release.name} 没有对话模板：请使用 /v1/completions，或用 --template 重新添加。",
+                status=400,
+                code="no_chat_template",
+                param="model",
+            )
+        if self._template_knows_tools:
+            return self._chat(messages, params)
+        return speak_tools(messages, params, self._chat)
+
+    def _chat(self, messages: Sequence[dict[str, Any]], params: Params) -> Stream:
+        return self._generate(self._server.handle_chat_completions, {"messages": messages, **params})
+
+    def complete(self, prompt: str, params: Params) -> Stream:
+        return self._generate(self._server.handle_completions, {"prompt": prompt, **params})
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        def work() -> bytes:
+            with self._embedder_lock:
+                self._embedder = self._embedder or self._start_embedder()
+            return self._embedder.handle_embeddings(orjson.dumps({"input": texts}))
+
+        answer = orjson.loads(await asyncio.to_thread(work))
+        if "error" in answer:
+            raise _engine_error(answer["error"])
+        rows = sorted(answer["data"], key=lambda row: row["index"])
+        return Embeddings([row["embedding"] for row in rows], answer["usage"]["prompt_tokens"])
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads_pool.shutdown)
+        del self._server
+        self._embedder = None
+        shutil.rmtree(self._private, ignore_errors=True)
+
+    def _params(self, parallel: int, context: int) -> xllamacpp.CommonParams:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self._path)
+        params.n_parallel = parallel
+        params.n_ctx = context * parallel
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
+        # llama.cpp's prompt cache in RAM may answer from another conversation (ggml-org/llama.cpp#27148).
+        params.cache_ram_mib, params.cache_idle_slots = 0, False
+        # It always opens an HTTP port. Ours is a socket in a folder of our own, behind a key nobody is told.
+        self._private = Path(tempfile.mkdtemp(prefix="feilun-"))
+        params.hostnames = [str(self._private / "engine.sock")]
+        params.api_keys, params.ui = [secrets.token_urlsafe(32)], False
+        params.verbosity = -1
+        return params
+
+    def _start(self, params: xllamacpp.CommonParams) -> xllamacpp.Server:
+        try:
+            return xllamacpp.Server(params)
+        except RuntimeError:
+            shutil.rmtree(self._private, ignore_errors=True)
+            raise bad_model_file(self._path, "llama.cpp cannot load it") from None
+
+    def _start_embedder(self) -> xllamacpp.Server:
+        """A second view of the same weights (they are mapped once) that averages hidden states instead of writing."""
+        params = self._params(1, min(self._context, EMBEDDING_CONTEXT))
+        params.n_batch = params.n_ubatch = params.n_ctx  # a text must fit one batch
+        params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        return self._start(params)
+
+    async def _generate(
+        self, handler: Callable[[bytes, Callable[[bytes], bool]], None], body: dict[str, Any]
+    ) -> Stream:
+        """Run one request in a thread of its own and yield what it writes.
+
+        The request is always a stream that reports its prompt's progress, whatever the client asked for: only
+        so the callback is called often enough to stop a generation, or the reading of a prompt, at once.
+        """
+        request: dict[str, Any] = {
+            **self._release.sampling.model_dump(exclude_none=True),
+            **body,
+            "stream": True,
+            "return_progress": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.get("seed") is not None:
+            request["seed"] &= 0xFFFFFFFF  # OpenAI's seeds have 64 bits, llama.cpp's 32
+        if self._release.adapter:
+            request["lora"] = [{"id": 0, "scale": 1.0}]
+        await self._line.enter()
+        stream = _Stream(self._mailbox, self._line.leave)
+        self._threads_pool.submit(stream.run, handler, orjson.dumps(request))
+        accepted, usage = False, None
+        try:
+            while (item := await stream.queue.get()) is not None:
+                chunk = orjson.loads(item)
+                if "error" in chunk:
+                    raise _engine_error(chunk["error"])
+                if not accepted:
+                    accepted = True
+                    yield Delta()
+                for choice in chunk["choices"]:
+                    delta = _delta(choice)
+                    if delta is not None:
+                        yield delta
+                if "usage" in chunk:  # comes once for each choice, with the whole prompt in each
+                    usage = _add_usage(usage, chunk["usage"])
+            if usage is not None:
+                yield usage
+        finally:
+            stream.cancelled = True
+
+
+class _Line:
+    """Requests in the order they came, as many at once as the engine has places. One that gives up leaves the line at once."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._waiting = 0
+
+    async def enter(self) -> None:
+        if self._waiting >= WAITING:
+            raise FeilunError(
+                "Too many requests are waiting for this model. Try again in a few seconds.",
+                "等待此模型的请求过多，请几秒后重试。",
+                status=429,
+                code="too_many_requests",
+                retry_after=5,
+            )
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+
+    def leave(self) -> None:
+        self._places.release()
+
+
+class _Mailbox:
+    """Carries what the engine's threads write into the event loop: one wake-up for all that has come meanwhile.
+
+    With many streams a wake-up for every token of each would cost more than the tokens' own handling.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: list[tuple[_Stream, bytes | None]] = []
+
+    def post(self, stream: _Stream, item: bytes | None) -> None:
+        with self._lock:
+            self._items.append((stream, item))
+            first = len(self._items) == 1
+        if first:
+            stream.loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        with self._lock:
+            items, self._items = self._items, []
+        for stream, item in items:
+            stream.deliver(item)
+
+
+class _Stream:
+    """One running request: a thread in llama.cpp on one side, a queue in the event loop on the other."""
+
+    def __init__(self, mailbox: _Mailbox, on_end: Callable[[], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        """Chunks as llama.cpp writes them; None is the end."""
+        self.cancelled = False
+        self._mailbox = mailbox
+        self._on_end = on_end
+
+    def run(self, handler: Callable[[bytes, Callable[[bytes], bool]], None], payload: bytes) -> None:
+        try:
+            if not self.cancelled:
+                handler(payload, self._callback)
+        except (
+            ValueError
+        ) as error:  # refused before it began: a schema or a template llama.cpp cannot work with
+            self._mailbox.post(self, orjson.dumps({"error": {"code": 400, "message": str(error)}}))
+        except Exception as error:
+            self._mailbox.post(self, orjson.dumps({"error": {"code": 500, "message": str(error)}}))
+        finally:
+            self._mailbox.post(self, None)
+
+    def _callback(self, chunk: bytes) -> bool:
+        """Called by llama.cpp for each chunk; True stops the generation. Exceptions in here would be swallowed."""
+        if not self.cancelled:
+            self._mailbox.post(self, chunk)
+        return self.cancelled
+
+    def deliver(self, item: bytes | None) -> None:
+        if item is None:  # the slot is free only now, not when the client went away
+            self._on_end()
+        self.queue.put_nowait(item)
+
+
+def _delta(choice: dict[str, Any]) -> Delta | None:
+    """A chunk's choice; None for those that only report progress."""
+    piece = choice.get("delta")
+    text = (piece.get("content") if piece is not None else choice.get("text")) or ""
+    tool_calls = piece.get("tool_calls") if piece else None
+    finish = choice.get("finish_reason")
+    logprobs = choice.get("logprobs")
+    if not text and tool_calls is None and finish is None and logprobs is None:
+        return None
+    return Delta(choice.get("index", 0), text, tool_calls, logprobs, finish)
+
+
+def _add_usage(before: Usage | None, row: dict[str, Any]) -> Usage:
+    cached = row.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    return Usage(
+        row["prompt_tokens"], row["completion_tokens"] + (before.completion_tokens if before else 0), cached
+    )
+
+
+def _engine_error(error: dict[str, Any]) -> FeilunError:
+    if error.get("type") == "exceed_context_size_error":
+        prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
+        return FeilunError(
+            f"The prompt has {prompt} tokens, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
+            f"提示词有 {prompt} 个 token，此模型连同回答最多 {context} 个。请缩短内容，或开始新对话。",
+            status=400,
+            code="context_length_exceeded",
+            param="messages",
+        )
+    status = int(error.get("code", 500))
+    message = str(error.get("message", "unknown error")).strip()
+    return FeilunError(
+        message, message, status=status, code="engine_error" if status >= 500 else "invalid_value"
+    )

@@ -1,0 +1,146 @@
+"""Any server that speaks OpenAI's API: vLLM, SGLang, Ollama, a cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from feilun.registry import Release
+from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
+from feilun.text import FeilunError
+
+
+class Upstream:
+    """A model of another server. Closing a stream closes its connection, which stops the generation there."""
+
+    abilities: frozenset[Ability] = frozenset({"chat", "complete", "embed"})
+    context_length: int | None = None
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._model = release.upstream_model or release.name
+        # No limit on reading: a long prompt may be silent for minutes.
+        timeout = httpx.Timeout(None, connect=10, pool=None)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+        self._http = httpx.AsyncClient(
+            base_url=release.source.rstrip("/") + "/", timeout=timeout, limits=limits
+        )
+
+    def chat(self, messages: Sequence[dict[str, Any]], params: Params) -> Stream:
+        return self._stream("chat/completions", {"messages": messages, **params})
+
+    def complete(self, prompt: str, params: Params) -> Stream:
+        return self._stream("completions", {"prompt": prompt, **params})
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        try:
+            response = await self._http.post(
+                "embeddings", json={"model": self._model, "input": list(texts)}, headers=self._headers()
+            )
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        if response.is_error:
+            raise self._refused(response.status_code, response.content)
+        try:
+            answer = response.json()
+            rows = sorted(answer["data"], key=lambda row: row["index"])
+            return Embeddings(
+                [row["embedding"] for row in rows], answer.get("usage", {}).get("prompt_tokens", 0)
+            )
+        except (ValueError, KeyError, TypeError):
+            raise self._nonsense() from None
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _stream(self, path: str, body: dict[str, Any]) -> Stream:
+        defaults = self._release.sampling.model_dump(exclude_none=True)
+        request = {
+            **defaults,
+            **body,
+            "model": self._model,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        try:
+            async with self._http.stream(
+                "POST", path, content=orjson.dumps(request), headers=self._headers()
+            ) as response:
+                if response.is_error:
+                    raise self._refused(response.status_code, await response.aread())
+                yield Delta()
+                async for line in response.aiter_lines():
+                    if not line.startswith("data:"):
+                        continue
+                    data = line.removeprefix("data:").strip()
+                    if data == "[DONE]":
+                        return
+                    try:
+                        chunk = orjson.loads(data)
+                    except orjson.JSONDecodeError:
+                        raise self._nonsense() from None
+                    if chunk.get("error"):
+                        raise self._refused(502, orjson.dumps(chunk))
+                    choices: list[dict[str, Any]] = chunk.get("choices") or []
+                    for choice in choices:
+                        yield _delta(choice)
+                    if chunk.get("usage"):
+                        yield _usage(chunk["usage"])
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def _headers(self) -> dict[str, str]:
+        secret = self._release.secret()
+        headers = {"Content-Type": "application/json"}
+        return {**headers, "Authorization": f"Bearer {secret}"} if secret else headers
+
+    def _unreachable(self, error: httpx.HTTPError) -> FeilunError:
+        name, url, why = self._release.name, self._release.source, str(error) or type(error).__name__
+        return FeilunError(
+            f"The server of model {name} at {url} does not answer ({why}). Is it running?",
+            f"模型 {name} 的服务器 {url} 没有响应（{why}）。它在运行吗？",
+            status=502,
+            code="upstream_unreachable",
+        )
+
+    def _nonsense(self) -> FeilunError:
+        url = self._release.source
+        return FeilunError(
+            f"The server at {url} does not answer in OpenAI's format. Its base URL usually ends in /v1.",
+            f"服务器 {url} 的回答不是 OpenAI 格式。其基础 URL 通常以 /v1 结尾。",
+            status=502,
+            code="upstream_format",
+        )
+
+    def _refused(self, status: int, content: bytes) -> FeilunError:
+        try:
+            error: Any = orjson.loads(content)["error"]
+            why = str(error if isinstance(error, str) else error["message"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            why = content[:200].decode("utf-8", "replace").strip() or "no reason given"
+        # What the caller can mend stays a 4xx; a wrong key or a missing model is the operator's affair.
+        passed_on = status if status in (400, 413, 422, 429) else 502
+        return FeilunError(
+            f"The server of model {self._release.name} refused ({status}): {why}",
+            f"模型 {self._release.name} 的服务器拒绝了请求（{status}）：{why}",
+            status=passed_on,
+            code="upstream_refused",
+        )
+
+
+def _delta(choice: dict[str, Any]) -> Delta:
+    piece = choice.get("delta")
+    text = (piece.get("content") if piece is not None else choice.get("text")) or ""
+    tool_calls = piece.get("tool_calls") if piece else None
+    return Delta(
+        choice.get("index", 0), text, tool_calls or None, choice.get("logprobs"), choice.get("finish_reason")
+    )
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") or 0
+    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached)

@@ -1,0 +1,97 @@
+"""Errors in OpenAI's shape, in the reader's language."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from feilun.text import FeilunError, Language, header_language
+
+log = logging.getLogger("feilun")
+
+
+def error_body(error: FeilunError, language: Language) -> dict[str, Any]:
+    """``{"error": {"message", "type", "param", "code"}}``."""
+    kind = (
+        "rate_limit_error"
+        if error.status == 429
+        else "invalid_request_error"
+        if error.status < 500
+        else "server_error"
+    )
+    return {
+        "error": {
+            "message": error.text.show(language),
+            "type": kind,
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+def error_response(error: FeilunError, headers: Mapping[str, str]) -> JSONResponse:
+    body = error_body(error, header_language(headers.get("accept-language")))
+    extra = {"Retry-After": str(error.retry_after)} if error.retry_after else None
+    return JSONResponse(body, error.status, extra)
+
+
+def install(app: FastAPI) -> None:
+    """Make every way a request can fail end in that shape."""
+
+    async def known(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, FeilunError)
+        return error_response(error, request.headers)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+        said = first["msg"]
+        if first["type"] == "json_invalid":
+            said = f"the body is not valid JSON ({first.get('ctx', {}).get('error', '')})"
+        return error_response(
+            FeilunError(
+                f"{where or 'body'}: {said}",
+                f"{where or '请求体'}：{said}",
+                status=400,
+                code="invalid_value",
+                param=where or None,
+            ),
+            request.headers,
+        )
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 413:
+            from feilun.serve.guard import too_large
+
+            return error_response(too_large(), request.headers)
+        phrase = HTTPStatus(error.status_code).phrase
+        text = f"{phrase}: {request.method} {request.url.path}"
+        return error_response(
+            FeilunError(text, text, status=error.status_code, code=phrase.lower().replace(" ", "_")),
+            request.headers,
+        )
+
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return error_response(
+            FeilunError(
+                f"Something went wrong inside the server ({type(error).__name__}). Its log says more.",
+                f"服务器内部出错（{type(error).__name__}）。详情见日志。",
+                code="internal_error",
+            ),
+            request.headers,
+        )
+
+    app.add_exception_handler(FeilunError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unknown)

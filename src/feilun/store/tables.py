@@ -1,0 +1,113 @@
+"""The tables. Times are Unix milliseconds (``*_ms``), ids carry a prefix and sort by time."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import Any, Literal
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+LOCAL_OWNER = "local"
+"""The person at this machine: whose messages those are that name no ``user``."""
+
+Status = Literal["generating", "complete", "stopped", "interrupted", "failed"]
+"""``stopped``: the client went away or pressed stop; ``interrupted``: the process died while writing."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_id_lock = threading.Lock()
+_id_ns = 0
+
+
+def new_id(prefix: str) -> str:
+    """``<prefix>_<16 hex digits of Unix ns><8 random>``: unique, and sorts by time, strictly so within a process."""
+    global _id_ns
+    with _id_lock:
+        _id_ns = max(_id_ns + 1, time.time_ns())
+        return f"{prefix}_{_id_ns:016x}{secrets.token_hex(4)}"
+
+
+_UNFINISHED = text("status = 'generating'")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Conversation(Base):
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user: Mapped[str] = mapped_column("owner", String(256))
+    title: Mapped[str] = mapped_column(Text)
+    pinned: Mapped[bool] = mapped_column(default=False)
+    leaf_id: Mapped[str | None] = mapped_column(String(40))
+    """The message at the end of the branch that was shown or written last."""
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    updated_ms: Mapped[int] = mapped_column(BigInteger)
+    deleted_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (Index("conversations_by_owner", "owner", "updated_ms", "id"),)
+
+
+class Message(Base):
+    __tablename__ = "messages"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    parent_id: Mapped[str | None] = mapped_column(String(40))
+    """The message before it; several children of one parent are branches. Not a foreign key: rows come in bulk."""
+    role: Mapped[str] = mapped_column(String(16))
+    content: Mapped[str] = mapped_column(Text, default="")
+    """The text, for people and for search."""
+    extra: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What an OpenAI message has besides role and text: ``parts`` (content as a list), ``tool_calls``, ``tool_call_id``, ``name``."""
+    path_hash: Mapped[str] = mapped_column(String(64))
+    """Hash of the path from the root to this message (see `conversations.path_hashes`): finds a history resent by a client."""
+    status: Mapped[str] = mapped_column(String(16), default="complete")
+    finish_reason: Mapped[str | None] = mapped_column(String(32))
+    model: Mapped[str | None] = mapped_column(String(256))
+    release: Mapped[str | None] = mapped_column(String(80))
+    """Id of the release (base + adapter + template + sampling) that wrote it."""
+    params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """The request's own parameters, the system prompt among them."""
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        Index("messages_by_conversation", "conversation_id", "created_ms"),
+        Index("messages_by_path", "path_hash"),
+        Index("messages_unfinished", "status", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+    )
+
+
+class Feedback(Base):
+    """Opinions, append-only: each row is one person's whole opinion of one message from then on."""
+
+    __tablename__ = "feedback"
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    user: Mapped[str] = mapped_column("owner", String(256))
+    rating: Mapped[int | None]
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list)
+    comment: Mapped[str | None] = mapped_column(Text)
+    correction: Mapped[str | None] = mapped_column(Text)
+    """The answer as it should have been: the gold of the flywheel."""
+    idempotency_key: Mapped[str | None] = mapped_column(String(256))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    """Of the body that came with the key: the same key with another body is refused."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("owner", "idempotency_key", name="feedback_idempotency"),
+        Index("feedback_by_message", "message_id", "owner", "seq"),
+    )
