@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import rich_utils
 
 from feilun import __version__
 from feilun.commands import chat, doctor, export, models, up
-from feilun.text import FeilunError, say
+from feilun.text import FeilunError, locale_language, say
 from feilun.workspace import default_workspace
 
+if locale_language() == "zh":
+    rich_utils.OPTIONS_PANEL_TITLE, rich_utils.ARGUMENTS_PANEL_TITLE = "选项", "参数"
+    rich_utils.COMMANDS_PANEL_TITLE, rich_utils.ERRORS_PANEL_TITLE = "命令", "错误"
+    rich_utils.REQUIRED_LONG_STRING, rich_utils.DEFAULT_STRING = "[必填]", "[默认：{}]"
+    rich_utils.ENVVAR_STRING = "[环境变量：{}]"
+
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from feilun.commands.up import DEFAULT_PORT
 from feilun.registry import Registry
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import locate
-from feilun.serve.console.files import DIST
-from feilun.serve.server import DEFAULT_PORT, listen
 from feilun.store import Store
 from feilun.text import FeilunError, Text, say
 from feilun.workspace import Workspace, model_cache
@@ -47,12 +47,14 @@ def doctor(
     else:
         out = Console(highlight=False)
         for level, what, found in findings:
-            out.print(f"{MARKS[level]} [bold]{what}[/bold]  {found}", soft_wrap=True)
+            out.print(f"{MARKS[level]} [bold]{what}[/bold]  {escape(found)}", soft_wrap=True)
     if any(level == "bad" for level, _, _ in findings):
         raise typer.Exit(1)
 
 
 def _examine(context: typer.Context) -> Iterator[Finding]:
+    from feilun.serve.console.files import DIST
+
     yield "ok", "Python", f"{platform.python_version()} ({sys.executable})"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
@@ -142,5 +144,7 @@ def _server(workspace: Workspace) -> tuple[str, str]:
     url = workspace.address()
     if url is not None:
         return "ok", say(f"running at {url}", f"正在运行：{url}")
+    from feilun.serve.server import listen
+
     listen("127.0.0.1", DEFAULT_PORT).close()
     return "ok", say(f"not running; port {DEFAULT_PORT} is free", f"未运行；端口 {DEFAULT_PORT} 空闲")

@@ -6,14 +6,15 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from feilun.store import LOCAL_OWNER, Store
-from feilun.store.export import conversation_ids, export_jsonl
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
+
+if TYPE_CHECKING:
+    from feilun.store import Store
 
 HELP = say(
     "Write all conversations as JSONL in OpenAI's message format, with the feedback.\n\nExample: `feilun export > mine.jsonl`",
@@ -26,8 +27,10 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=say("File to write.", "输出文件。"))
     ] = None,
-    user: Annotated[str, typer.Option(help=say("Whose conversations.", "导出谁的对话。"))] = LOCAL_OWNER,
+    user: Annotated[str, typer.Option(help=say("Whose conversations.", "导出谁的对话。"))] = "local",
 ) -> None:
+    from feilun.store import Store  # large: the other commands must not wait for it
+
     store = Store(Workspace(context.obj).database_url)
     if output is None:
         _write(store, user, sys.stdout)
@@ -47,6 +50,8 @@ def export(
 
 
 def _write(store: Store, user: str, file: IO[str]) -> int:
+    from feilun.store.export import conversation_ids, export_jsonl
+
     with store.reading() as session:
         ids = conversation_ids(session, user)
         for conversation_id in ids:

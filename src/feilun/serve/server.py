@@ -16,8 +16,6 @@ from feilun.store import Store
 from feilun.text import FeilunError
 from feilun.workspace import Workspace
 
-DEFAULT_PORT = 8765
-
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket on a loopback address. Raises `FeilunError` for any other address and for a port in use."""

@@ -10,15 +10,13 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import alembic.command
-import alembic.config
 import sqlalchemy
-from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from feilun.store.conversations import close_unfinished
+from feilun.store.tables import SCHEMA
 from feilun.text import FeilunError
 
 P = ParamSpec("P")
@@ -104,20 +102,28 @@ def _set_up_sqlite(engine: sqlalchemy.Engine) -> None:
 
 
 def _migrate(engine: sqlalchemy.Engine) -> None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.execution_options(write=True).connect() as connection:
+        present: str | None = None
         if sqlalchemy.inspect(connection).has_table("alembic_version"):
             present = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-            if present is not None and present not in known:
-                raise FeilunError(
-                    f"The database {engine.url.render_as_string()} was made by a newer Feilun (schema {present}). "
-                    "Upgrade feilun, or choose another workspace with -w.",
-                    f"数据库 {engine.url.render_as_string()} 由更新版本的 Feilun 创建（结构版本 {present}）。"
-                    "请升级 feilun，或用 -w 指定另一个工作区。",
-                    code="database_newer",
-                )
+        if present == SCHEMA:
+            return
+        # Half a second to import, and hardly ever needed.
+        import alembic.command
+        import alembic.config
+        from alembic.script import ScriptDirectory
+
+        config = alembic.config.Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if present is not None and present not in known:
+            raise FeilunError(
+                f"The database {engine.url.render_as_string()} was made by a newer Feilun (schema {present}). "
+                "Upgrade feilun, or choose another workspace with -w.",
+                f"数据库 {engine.url.render_as_string()} 由更新版本的 Feilun 创建（结构版本 {present}）。"
+                "请升级 feilun，或用 -w 指定另一个工作区。",
+                code="database_newer",
+            )
         connection.commit()
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")

@@ -13,6 +13,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 LOCAL_OWNER = "local"
 """The person at this machine: whose messages those are that name no ``user``."""
 
+SCHEMA = "0001"
+"""The newest revision in ``migrations/versions``."""
+
 Status = Literal["generating", "complete", "stopped", "interrupted", "failed"]
 """``stopped``: the client went away or pressed stop; ``interrupted``: the process died while writing."""
 

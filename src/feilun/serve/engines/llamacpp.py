@@ -20,13 +20,16 @@ import orjson
 import xllamacpp
 
 from feilun.registry import Release
-from feilun.registry.gguf import bad_model_file, read_header
+from feilun.registry.gguf import Header, bad_model_file, read_header
 from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
 from feilun.serve.engines.tools import speak_tools
 from feilun.text import FeilunError
 
 PARALLEL = 8
-"""Answers that are written at the same time; more wait in line."""
+"""Answers that are written at the same time, memory permitting; more wait in line."""
+
+CACHE_SHARE = 0.25
+"""Of the machine's memory, what the KV caches of one model may take."""
 
 WAITING = 1024
 """Requests that may wait in line; the next one is told to come back later."""
@@ -41,7 +44,7 @@ class LlamaCpp:
     """
 
     def __init__(
-        self, release: Release, path: Path, *, parallel: int = PARALLEL, threads: int | None = None
+        self, release: Release, path: Path, *, parallel: int | None = None, threads: int | None = None
     ) -> None:
         header = read_header(path)
         if header.is_adapter:
@@ -51,6 +54,7 @@ class LlamaCpp:
         # All cores would leave none to tokenise and to send: with two, that collapses under load.
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
         self._context = min(release.context_length, header.trained_context or release.context_length)
+        parallel = parallel or _affordable(header, self._context)
         template = release.chat_template or header.chat_template
         self._template_knows_tools = template is not None and "tools" in template
         self.abilities: frozenset[Ability] = frozenset(
@@ -182,6 +186,13 @@ class LlamaCpp:
                 yield usage
         finally:
             stream.cancelled = True
+
+
+def _affordable(header: Header, context: int) -> int:
+    """How many requests of ``context`` tokens can have a KV cache at once, at most `PARALLEL`."""
+    each = (header.kv_bytes_per_token or 0) * context
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return PARALLEL if each == 0 else max(1, min(PARALLEL, int(memory * CACHE_SHARE) // each))
 
 
 class _Line:
