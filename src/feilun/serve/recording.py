@@ -102,10 +102,17 @@ class Recorder:
 
     async def begin(self, *, choices: int, keep: bool, **turn: Any) -> Recording:
         """Commit the question; see `begin_turn` for the arguments. With ``keep`` false nothing is stored."""
-        stored = await self._store.write(begin_turn, choices=choices, **turn) if keep else None
-        recording = Recording(choices, stored)
-        if stored is not None:
+        if not keep:
+            return Recording(choices, None)
+        storing = asyncio.create_task(self._store.write(begin_turn, choices=choices, **turn))
+        try:
+            recording = Recording(choices, await asyncio.shield(storing))
+        except asyncio.CancelledError:  # the client left, but a commit cannot be called back
+            recording = Recording(choices, await storing)
             self._growing.add(recording)
+            self.finish(recording, "stopped")
+            raise
+        self._growing.add(recording)
         return recording
 
     def finish(self, recording: Recording, status: Status, error: str | None = None) -> asyncio.Future[None]:

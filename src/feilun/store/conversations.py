@@ -205,7 +205,9 @@ def save_answers(session: Session, answers: Sequence[Answer]) -> None:
     ]
     if growing:
         table = Message.__table__
-        save = update(table).where(table.c.id == bindparam("row")).values(content=bindparam("text"))  # pyright: ignore[reportArgumentType]
+        # A save may come late: what is finished stays as it is.
+        still = (table.c.id == bindparam("row")) & (table.c.status == "generating")
+        save = update(table).where(still).values(content=bindparam("text"))  # pyright: ignore[reportArgumentType]
         session.connection().execute(save, growing)
     for answer in answers:
         message = session.get(Message, answer.message_id) if answer.status != "generating" else None
