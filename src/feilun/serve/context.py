@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
@@ -15,6 +16,7 @@ from feilun.serve.engines.pool import EnginePool
 from feilun.serve.metrics import Metrics
 from feilun.serve.recording import Recorder
 from feilun.store import Store
+from feilun.text import FeilunError
 from feilun.workspace import Workspace
 
 
@@ -34,6 +36,10 @@ def _services(request: Request) -> Services:
 Context = Annotated[Services, Depends(_services)]
 
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape for NUL in JSON, not preceded by a backslash that makes it mere text."""
+
+
 class _StrictRequest(Request):
     async def json(self) -> Any:
         # orjson refuses what nothing behind it can store or send: invalid UTF-8, lone surrogates, NaN.
@@ -47,7 +53,15 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            request = _StrictRequest(request.scope, request.receive)
+            if _NUL.search(await request.body()):
+                raise FeilunError(
+                    "The body holds a NUL character (\\u0000), which cannot be stored. Take it out.",
+                    "请求体含有无法保存的 NUL 字符（\\u0000），请将其去除。",
+                    status=400,
+                    code="invalid_value",
+                )
+            return await handle(request)
 
         return strict
 

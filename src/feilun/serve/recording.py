@@ -33,7 +33,7 @@ class Choice:
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return "".join(self.pieces).replace("\0", "")  # which PostgreSQL cannot store
 
     def add(self, delta: Delta) -> None:
         if delta.content:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import uvicorn
 
@@ -48,6 +50,16 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Stop on SIGINT and SIGTERM; unlike uvicorn's own, without dying of the signal before we have tidied up."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
 def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], None]) -> None:
     """Serve until told to stop. ``on_start`` is called with the URL once the default model answers, or cannot be loaded.
 
@@ -55,6 +67,7 @@ def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], N
     """
     host, port = sock.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    os.umask(0o077)  # what people say is for the owner's eyes, also in a workspace folder others may read
     with workspace.serving():
         app = create_app(workspace, Store(workspace.database_url))
         config = uvicorn.Config(
@@ -65,7 +78,7 @@ def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], N
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
 
         async def run() -> None:
             serving = asyncio.create_task(server.serve(sockets=[sock]))

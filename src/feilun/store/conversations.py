@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from feilun.store.tables import Conversation, Message, Status, new_id, now_ms
+from feilun.store.tables import Conversation, Message, Status, new_id, now_ms, storable
 from feilun.text import FeilunError
 
 ChatMessage = dict[str, Any]
@@ -70,7 +70,7 @@ def extra_of(message: ChatMessage) -> dict[str, Any]:
 
 def step_hash(parent: str, role: str, text: str, extra: dict[str, Any]) -> str:
     """Hash of a path one message longer than ``parent``'s. Outer white space does not count: clients trim it."""
-    row = [parent, role, text.strip(), {key: value for key, value in extra.items() if key != "error"}]
+    row = [parent, role, storable(text).strip(), {key: value for key, value in extra.items() if key != "error"}]
     return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -102,7 +102,9 @@ def _set_up_sqlite(engine: sqlalchemy.Engine) -> None:
 
 
 def _migrate(engine: sqlalchemy.Engine) -> None:
-    with engine.execution_options(write=True).connect() as connection:
+    with engine.execution_options(write=True).begin() as connection:
+        if engine.dialect.name == "postgresql":  # one process at a time, as SQLite's BEGIN IMMEDIATE has it
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(8765)")
         present: str | None = None
         if sqlalchemy.inspect(connection).has_table("alembic_version"):
             present = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
@@ -124,10 +126,8 @@ def _migrate(engine: sqlalchemy.Engine) -> None:
                 "请升级 feilun，或用 -w 指定另一个工作区。",
                 code="database_newer",
             )
-        connection.commit()
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
-        connection.commit()
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _explained() -> Generator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = str(error.orig)
+        reason = " ".join(str(error.orig).split())
         if "disk is full" in reason or "No space left" in reason:
             raise FeilunError(
                 "The disk of the workspace is full: nothing was stored. Free some space and try again.",

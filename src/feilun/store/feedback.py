@@ -25,22 +25,8 @@ def give_feedback(
 
     Raises `FeilunError`: 404 for an unknown message, 400 if it is not an answer, 409 for a key used for another body.
     """
-    digest = hashlib.sha256(orjson.dumps([message_id, opinion], option=orjson.OPT_SORT_KEYS)).hexdigest()
-    if idempotency_key is not None:
-        earlier = session.scalar(
-            select(Feedback).where(Feedback.user == user, Feedback.idempotency_key == idempotency_key)
-        )
-        if earlier is not None:
-            if earlier.request_hash == digest:
-                return earlier
-            raise FeilunError(
-                "idempotency_key was used for other feedback already; send a new key.",
-                "idempotency_key 已用于另一条反馈；请换一个新的键。",
-                status=409,
-                code="idempotency_conflict",
-                param="idempotency_key",
-            )
-    message = session.get(Message, message_id)
+    # Locked (SQLite has but one writer anyway): opinions of one answer come one after the other.
+    message = session.get(Message, message_id, with_for_update=True)
     if message is None:
         raise FeilunError(
             f"There is no message {message_id}.",
@@ -57,6 +43,21 @@ def give_feedback(
             code="not_an_answer",
             param="message_id",
         )
+    digest = hashlib.sha256(orjson.dumps([message_id, opinion], option=orjson.OPT_SORT_KEYS)).hexdigest()
+    if idempotency_key is not None:
+        earlier = session.scalar(
+            select(Feedback).where(Feedback.user == user, Feedback.idempotency_key == idempotency_key)
+        )
+        if earlier is not None:
+            if earlier.request_hash == digest:
+                return earlier
+            raise FeilunError(
+                "idempotency_key was used for other feedback already; send a new key.",
+                "idempotency_key 已用于另一条反馈；请换一个新的键。",
+                status=409,
+                code="idempotency_conflict",
+                param="idempotency_key",
+            )
     before = session.scalar(
         select(Feedback)
         .where(Feedback.message_id == message_id, Feedback.user == user)

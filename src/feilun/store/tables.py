@@ -7,7 +7,19 @@ import threading
 import time
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LOCAL_OWNER = "local"
@@ -36,6 +48,21 @@ def new_id(prefix: str) -> str:
         return f"{prefix}_{_id_ns:016x}{secrets.token_hex(4)}"
 
 
+def storable(text: str) -> str:
+    """PostgreSQL cannot hold NUL characters, and SQLite does not find what follows one."""
+    return text.replace("\0", "\ufffd")
+
+
+class _Said(TypeDecorator[str]):
+    """Text from people and models."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
 _UNFINISHED = text("status = 'generating'")
 
 
@@ -48,7 +75,7 @@ class Conversation(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     user: Mapped[str] = mapped_column("owner", String(256))
-    title: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(_Said)
     pinned: Mapped[bool] = mapped_column(default=False)
     leaf_id: Mapped[str | None] = mapped_column(String(40))
     """The message at the end of the branch that was shown or written last."""
@@ -68,7 +95,7 @@ class Message(Base):
     parent_id: Mapped[str | None] = mapped_column(String(40))
     """The message before it; several children of one parent are branches. Not a foreign key: rows come in bulk."""
     role: Mapped[str] = mapped_column(String(16))
-    content: Mapped[str] = mapped_column(Text, default="")
+    content: Mapped[str] = mapped_column(_Said, default="")
     """The text, for people and for search."""
     extra: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What an OpenAI message has besides role and text: ``parts`` (content as a list), ``tool_calls``, ``tool_call_id``, ``name``."""
@@ -102,8 +129,8 @@ class Feedback(Base):
     user: Mapped[str] = mapped_column("owner", String(256))
     rating: Mapped[int | None]
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
-    comment: Mapped[str | None] = mapped_column(Text)
-    correction: Mapped[str | None] = mapped_column(Text)
+    comment: Mapped[str | None] = mapped_column(_Said)
+    correction: Mapped[str | None] = mapped_column(_Said)
     """The answer as it should have been: the gold of the flywheel."""
     idempotency_key: Mapped[str | None] = mapped_column(String(256))
     request_hash: Mapped[str | None] = mapped_column(String(64))
