@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -83,22 +84,29 @@ def new_artifact(folder: Path) -> Generator[Path]:
     A half-made artifact can thus never be seen, also after a kill: leftovers carry a dot and are swept next time.
     """
     with locked(folder.with_name(f".{folder.name}.lock")):
-        for stale in folder.parent.glob(f".{folder.name}.*.tmp"):
+        # Eight characters, as mkdtemp writes them: not the drafts of an artifact whose name merely begins like this one's.
+        for stale in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.tmp"):
             shutil.rmtree(stale, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
+        draft = _hidden_beside(folder)
         try:
             yield draft
             for path in draft.rglob("*"):
                 if path.is_file():
                     _fsync(path)
             _fsync(draft)
+            old = _hidden_beside(folder)
             if folder.exists():
-                shutil.rmtree(folder)
+                folder.rename(old)  # half removed it must not be seen either
             draft.rename(folder)
             _fsync(folder.parent)
+            shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def _hidden_beside(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
 
 
 @contextlib.contextmanager
@@ -180,6 +188,7 @@ class Workspace:
                     f"工作区 {self.path} 已有服务器在运行{_at(self.address())}。请先停止它，或用 -w 指定另一个工作区。",
                     code="workspace_in_use",
                 )
+            self._address_file.unlink(missing_ok=True)  # of a killed one
             try:
                 yield
             finally:
@@ -198,7 +207,7 @@ class Workspace:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return written["url"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
 

@@ -47,7 +47,7 @@ class Header:
     @property
     def trained_context(self) -> int | None:
         """Tokens the model was trained to attend over."""
-        return self.metadata.get(f"{self.architecture}.context_length")
+        return self._number("context_length")
 
     @property
     def kv_bytes_per_token(self) -> int | None:
@@ -55,18 +55,29 @@ class Header:
 
         Two (keys, values) x layers x KV heads x head size x 2 bytes; sliding windows and such make it less.
         """
-        layers = self.metadata.get(f"{self.architecture}.block_count")
-        heads = self.metadata.get(f"{self.architecture}.attention.head_count")
-        width = self.metadata.get(f"{self.architecture}.embedding_length")
-        if not (isinstance(layers, int) and isinstance(heads, int) and isinstance(width, int)) or heads == 0:
+        layers, width = self._number("block_count"), self._number("embedding_length")
+        heads = self._number("attention.head_count")
+        if not (layers and width and heads):
             return None
-        kv_heads = self.metadata.get(f"{self.architecture}.attention.head_count_kv") or heads
-        head_size = self.metadata.get(f"{self.architecture}.attention.key_length") or width // heads
+        kv_heads = self._number("attention.head_count_kv") or heads
+        head_size = self._number("attention.key_length") or width // heads
         return 2 * layers * kv_heads * head_size * 2
 
     @property
     def chat_template(self) -> str | None:
-        return self.metadata.get("tokenizer.chat_template")
+        return self._text("tokenizer.chat_template")
+
+    @property
+    def license(self) -> str | None:
+        return self._text("general.license")
+
+    def _number(self, name: str) -> int | None:
+        value = self.metadata.get(f"{self.architecture}.{name}")
+        return value if isinstance(value, int) and value > 0 else None
+
+    def _text(self, key: str) -> str | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else None
 
 
 def read_header(path: Path) -> Header:
@@ -116,7 +127,9 @@ def _read(file: BinaryIO, size: int) -> Header:
         _string(file)
         file.seek(8 * _take(file, "<I") + 4, 1)
         last = max(last, _take(file, "<Q"))
-    alignment = int(metadata.get("general.alignment", 32))
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ValueError("its header makes no sense")
     data = -(-file.tell() // alignment) * alignment
     if tensors and data + last >= size:
         raise ValueError("the file is cut short")

@@ -60,7 +60,9 @@ class Release(BaseModel):
     @property
     def id(self) -> str:
         """``release:<16 hex digits>``: the hash of all that shapes an answer, the key left out."""
-        content = self.model_dump_json(exclude={"name", "adapter", "api_key", "license"})
+        # What an upstream is asked for when it is given no other name is ours.
+        named = {"upstream_model": self.upstream_model or self.name} if self.kind == "upstream" else {}
+        content = self.model_copy(update=named).model_dump_json(exclude={"name", "adapter", "api_key", "license"})
         return "release:" + hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def secret(self) -> str | None:
@@ -104,6 +106,20 @@ class _File(BaseModel):
     models: list[Release]
 
 
+def _find(releases: list[Release], name: str) -> Release:
+    for release in releases:
+        if release.name == name:
+            return release
+    names = ", ".join(release.name for release in releases)
+    raise FeilunError(
+        f"There is no model '{name}'. Models here: {names}.",
+        f"没有名为“{name}”的模型。现有模型：{names}。",
+        status=404,
+        code="model_not_found",
+        param="model",
+    )
+
+
 class Registry:
     """The models of one workspace. Read at every call, written under a lock: the command line and a server share it."""
 
@@ -120,18 +136,7 @@ class Registry:
 
     def get(self, name: str) -> Release:
         """The model called ``name``. Raises `FeilunError` (404) with the names there are."""
-        releases = self.releases()
-        for release in releases:
-            if release.name == name:
-                return release
-        names = ", ".join(release.name for release in releases)
-        raise FeilunError(
-            f"There is no model '{name}'. Models here: {names}.",
-            f"没有名为“{name}”的模型。现有模型：{names}。",
-            status=404,
-            code="model_not_found",
-            param="model",
-        )
+        return _find(self.releases(), name)
 
     def add(self, release: Release, *, make_default: bool = False) -> None:
         """Add a model. Raises `FeilunError` if the name is taken."""
@@ -154,6 +159,7 @@ class Registry:
         """Take a model off the list; its files stay. Raises `FeilunError` for the default one or an unknown one."""
 
         def change(file: _File) -> None:
+            _find(file.models, name)
             if name == file.default:
                 raise FeilunError(
                     f"'{name}' is the default model. Make another one the default first: feilun models default NAME",
@@ -163,16 +169,14 @@ class Registry:
                 )
             file.models = [release for release in file.models if release.name != name]
 
-        self.get(name)
         self._change(change)
 
     def set_default(self, name: str) -> None:
         """Make ``name`` the model that answers when a request names none. Raises `FeilunError` (404)."""
 
         def change(file: _File) -> None:
-            file.default = name
+            file.default = _find(file.models, name).name
 
-        self.get(name)
         self._change(change)
 
     def _read(self) -> _File:

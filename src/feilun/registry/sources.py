@@ -225,6 +225,6 @@ def _write_manifest(release: Release, folder: Path, name: str, found: str) -> No
         recipe={"source": release.source},
         files={name: found},
         figures={"bytes": (folder / name).stat().st_size, "architecture": header.architecture},
-        license=release.license or header.metadata.get("general.license"),
+        license=release.license or header.license,
     )
     write_atomically(folder / "artifact.json", manifest.model_dump_json(indent=2) + "\n")

@@ -17,6 +17,14 @@ from feilun.text import FeilunError, Language, header_language
 log = logging.getLogger("feilun")
 
 
+class WhileReading(HTTPException):
+    """A `FeilunError` that happens while a body is read, where FastAPI lets nothing but an `HTTPException` through."""
+
+    def __init__(self, known: FeilunError) -> None:
+        super().__init__(known.status)
+        self.known = known
+
+
 def error_body(error: FeilunError, language: Language) -> dict[str, Any]:
     """``{"error": {"message", "type", "param", "code"}}``."""
     kind = (
@@ -69,10 +77,8 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        if error.status_code == 413:
-            from feilun.serve.guard import too_large
-
-            return error_response(too_large(), request.headers)
+        if isinstance(error, WhileReading):
+            return error_response(error.known, request.headers)
         phrase = HTTPStatus(error.status_code).phrase
         text = f"{phrase}: {request.method} {request.url.path}"
         return error_response(

@@ -8,11 +8,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feilun.registry.download import is_loopback
-from feilun.serve.errors import error_response
+from feilun.serve.errors import WhileReading, error_response
 from feilun.text import FeilunError
 
 MAX_BODY = 8 << 20
@@ -57,7 +56,7 @@ class Guard:
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 if read > MAX_BODY:
-                    raise HTTPException(413)
+                    raise WhileReading(_TOO_LARGE)
             return message
 
         async def guarded(message: Message) -> None:
@@ -97,18 +96,15 @@ def _foreign(headers: Headers, method: str) -> FeilunError | None:
 
 def _too_large(headers: Headers) -> FeilunError | None:
     length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) <= MAX_BODY:
-        return None
-    return too_large()
+    return None if length.isdecimal() and int(length) <= MAX_BODY else _TOO_LARGE
 
 
-def too_large() -> FeilunError:
-    return FeilunError(
-        f"The request is larger than {MAX_BODY >> 20} MB. Send less text.",
-        f"请求超过 {MAX_BODY >> 20} MB。请减少文本。",
-        status=413,
-        code="request_too_large",
-    )
+_TOO_LARGE = FeilunError(
+    f"The request is larger than {MAX_BODY >> 20} MB. Send less text.",
+    f"请求超过 {MAX_BODY >> 20} MB。请减少文本。",
+    status=413,
+    code="request_too_large",
+)
 
 
 async def _drain(receive: Receive) -> None:

@@ -70,7 +70,12 @@ def extra_of(message: ChatMessage) -> dict[str, Any]:
 
 def step_hash(parent: str, role: str, text: str, extra: dict[str, Any]) -> str:
     """Hash of a path one message longer than ``parent``'s. Outer white space does not count: clients trim it."""
-    row = [parent, role, storable(text).strip(), {key: value for key, value in extra.items() if key != "error"}]
+    row = [
+        parent,
+        role,
+        storable(text).strip(),
+        {key: value for key, value in extra.items() if key != "error"},
+    ]
     return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -160,6 +160,10 @@ class LlamaCpp:
             "return_progress": True,
             "stream_options": {"include_usage": True},
         }
+        count = "top_logprobs" if "top_logprobs" in request else "logprobs"  # chat's name, completions' name
+        bare_logprobs = request.get(count) == 0 and request.get(count) is not False
+        if bare_logprobs:  # llama.cpp gives log-probabilities only together with alternatives
+            request[count] = 1
         if request.get("seed") is not None:
             request["seed"] &= 0xFFFFFFFF  # OpenAI's seeds have 64 bits, llama.cpp's 32
         if self._release.adapter:
@@ -179,6 +183,8 @@ class LlamaCpp:
                 for choice in chunk["choices"]:
                     delta = _delta(choice)
                     if delta is not None:
+                        for row in (delta.logprobs or {}).get("content") or () if bare_logprobs else ():
+                            row["top_logprobs"] = []
                         yield delta
                 if "usage" in chunk:  # comes once for each choice, with the whole prompt in each
                     usage = _add_usage(usage, chunk["usage"])

@@ -71,6 +71,8 @@ class Upstream:
             ) as response:
                 if response.is_error:
                     raise self._refused(response.status_code, await response.aread())
+                if "text/event-stream" not in response.headers.get("content-type", ""):
+                    raise self._nonsense()
                 yield Delta()
                 async for line in response.aiter_lines():
                     if not line.startswith("data:"):
