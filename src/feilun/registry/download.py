@@ -45,7 +45,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def download(url: str, target: Path, *, sha256: str | None = None, progress: Progress | None = None) -> str:
+def download(
+    url: str,
+    target: Path,
+    *,
+    headers: dict[str, str] | None = None,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+) -> str:
     """Fetch ``url`` to ``target``; return its ``sha256:...``.
 
     What has come lies in ``<target>.part`` and a second call goes on from there. With ``sha256`` a file
@@ -56,7 +63,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, progress: Pro
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with client() as http:
-            _receive(http, url, part, progress)
+            _receive(http, url, headers or {}, part, progress)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         raise FeilunError(
@@ -76,12 +83,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, progress: Pro
             code="unreachable",
         ) from None
     except OSError as error:
-        raise FeilunError(
-            f"Cannot write {part}: {error.strerror}. Free some space, or set FEILUN_CACHE to another folder.",
-            f"无法写入 {part}：{error.strerror}。请腾出空间，或用 FEILUN_CACHE 指定其他文件夹。",
-            status=507,
-            code="disk_full",
-        ) from None
+        raise cannot_write(part, error) from None
     with part.open("rb") as file:
         found = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
@@ -90,6 +92,15 @@ def download(url: str, target: Path, *, sha256: str | None = None, progress: Pro
         raise wrong_hash(url, sha256, found)
     part.replace(target)
     return found
+
+
+def cannot_write(path: Path, error: OSError) -> FeilunError:
+    return FeilunError(
+        f"Cannot write {path}: {error.strerror}. Free some space, or set FEILUN_CACHE to another folder.",
+        f"无法写入 {path}：{error.strerror}。请腾出空间，或用 FEILUN_CACHE 指定其他文件夹。",
+        status=507,
+        code="disk_full",
+    )
 
 
 def wrong_hash(what: str, wanted: str, found: str) -> FeilunError:
@@ -101,17 +112,20 @@ def wrong_hash(what: str, wanted: str, found: str) -> FeilunError:
     )
 
 
-def _receive(http: httpx.Client, url: str, part: Path, progress: Progress | None) -> None:
+def _receive(
+    http: httpx.Client, url: str, headers: dict[str, str], part: Path, progress: Progress | None
+) -> None:
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with http.stream("GET", url, headers=headers) as response:
+    # Ranges count the bytes of what is sent: it must be the file itself, not a compressed form of it.
+    asked = {**headers, "Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    with http.stream("GET", url, headers=asked) as response:
         if (
             response.status_code == 416
         ):  # nothing is missing, or the part is of another file: the hash decides
             total = response.headers.get("content-range", "").rpartition("/")[2]
             if total != str(have):
                 part.unlink()
-                _receive(http, url, part, progress)
+                _receive(http, url, headers, part, progress)
             return
         response.raise_for_status()
         resumed = response.status_code == 206
@@ -119,7 +133,7 @@ def _receive(http: httpx.Client, url: str, part: Path, progress: Progress | None
         length = response.headers.get("content-length")
         total_bytes = done + int(length) if length else None
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_bytes(1 << 20):
+            for chunk in response.iter_bytes():  # as it comes: what waits for a full block would be lost
                 file.write(chunk)
                 done += len(chunk)
                 if progress:

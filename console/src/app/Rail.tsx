@@ -1,0 +1,42 @@
+import { useLang, useT } from '../i18n'
+import { usePrefs, type Theme } from '../state/prefs'
+import { hrefOf, NEW } from '../state/route'
+import { IconButton } from '../ui/Button'
+import { AutoIcon, ChatIcon, KeyboardIcon, MoonIcon, SunIcon } from '../ui/icons'
+import { Mark } from '../ui/Mark'
+
+const NEXT_THEME: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' }
+const THEME_ICON = { system: AutoIcon, light: SunIcon, dark: MoonIcon }
+
+/** The sections of the console at the left edge, and below them what holds everywhere. */
+export function Rail({ onHelp }: { onHelp: () => void }) {
+  const t = useT()
+  const lang = useLang()
+  const { theme, set } = usePrefs()
+  const ThemeIcon = THEME_ICON[theme]
+  return (
+    <nav aria-label={t.nav.label} className="flex w-15 shrink-0 flex-col items-center gap-1 border-r border-line bg-panel py-3">
+      <a href={hrefOf(NEW)} aria-label={t.appName} className="mb-3 rounded-full p-1">
+        <Mark className="size-8" />
+      </a>
+      <a
+        href={hrefOf(NEW)}
+        aria-current="page"
+        className="flex w-12 flex-col items-center gap-0.5 rounded-xl bg-soft py-1.5 text-accent"
+      >
+        <ChatIcon />
+        <span className="text-[0.6875rem] font-medium">{t.nav.chat}</span>
+      </a>
+      <div className="flex-1" />
+      <IconButton label={t.nav.help} onClick={onHelp} data-testid="help-open">
+        <KeyboardIcon />
+      </IconButton>
+      <IconButton label={t.nav.theme[theme]} onClick={() => set({ theme: NEXT_THEME[theme] })} data-testid="theme-switch" data-theme-choice={theme}>
+        <ThemeIcon />
+      </IconButton>
+      <IconButton label={t.nav.language} onClick={() => set({ lang: lang === 'zh' ? 'en' : 'zh' })} data-testid="language-switch">
+        <span className="text-sm font-semibold before:content-[attr(data-short)]" data-short={t.nav.languageShort} />
+      </IconButton>
+    </nav>
+  )
+}
