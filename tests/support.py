@@ -48,7 +48,7 @@ def run_feilun(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str
     )
 
 
-def eventually(look: Callable[[], R], *, what: str = "", patience: float = PATIENCE) -> R:
+def eventually(look: Callable[[], R | None], *, what: str = "", patience: float = PATIENCE) -> R:
     """The first true value of ``look``; fails if none comes."""
     deadline = time.monotonic() + patience
     while True:
@@ -157,6 +157,14 @@ def ask(client: httpx.Client, body: dict[str, Any], **headers: str) -> dict[str,
     response = client.post("/v1/chat/completions", json=body, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+def warm_up(client: httpx.Client, body: dict[str, Any]) -> None:
+    """Have the prompt in the engine's cache: from then on equal requests are equal computations.
+
+    Reading a prompt in one batch or going on from the cache rounds differently, which can tip a close choice of words.
+    """
+    ask(client, {**body, "store": False})
 
 
 def content(answer: dict[str, Any]) -> str:

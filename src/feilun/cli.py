@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer import rich_utils
@@ -78,13 +79,19 @@ def main() -> None:
     """Run the command line; what the user can mend ends in one line on stderr and exit code 1."""
     try:
         app()
-    except FeilunError as error:
-        typer.secho(
-            say("Error: ", "错误：") + str(error), fg="red" if sys.stderr.isatty() else None, err=True
-        )
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except FeilunError as error:
+        _end(str(error))
+    except OSError as error:  # a full disk, a folder one may not read
+        if error.errno == errno.ENOSPC:
+            _end(say("The disk is full. Free some space and try again.", "磁盘已满。请腾出空间后重试。"))
+        _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def _end(why: str) -> NoReturn:
+    typer.secho(say("Error: ", "错误：") + why, fg="red" if sys.stderr.isatty() else None, err=True)
+    sys.exit(1)

@@ -8,17 +8,16 @@ import struct
 from array import array
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.support import Server, ask, content, error_of, say, warm_up
 
 from feilun.registry import Registry
 from feilun.registry.gguf import Header, read_header
 from feilun.registry.sources import ensure
-from feilun.workspace import Workspace
-from tests.support import Server, ask, content, error_of, say
+from feilun.workspace import Workspace, sha256_file
 
 pytestmark = pytest.mark.xdist_group("own servers")
 
@@ -30,10 +29,11 @@ def _text(value: str) -> bytes:
     return struct.pack("<Q", len(value.encode())) + value.encode()
 
 
-def random_adapter(base: Header, seed: int, layers: int = 8, scale: float = 0.1) -> bytes:
-    """A GGUF LoRA adapter of noise on the query projections of the base's first layers."""
+def random_adapter(base: Header, seed: int) -> bytes:
+    """A GGUF LoRA adapter of noise on the base's query projections, strong enough to change any answer."""
     noise = random.Random(seed)
     width: int = base.metadata[f"{base.architecture}.embedding_length"]
+    layers: int = base.metadata[f"{base.architecture}.block_count"]
     pairs = [
         _text("general.type") + struct.pack("<I", 8) + _text("adapter"),
         _text("general.architecture") + struct.pack("<I", 8) + _text(base.architecture),
@@ -46,7 +46,7 @@ def random_adapter(base: Header, seed: int, layers: int = 8, scale: float = 0.1)
         for part, shape in shapes.items():
             table += _text(f"blk.{layer}.attn_q.weight.{part}")
             table += struct.pack("<IQQIQ", 2, *shape, 0, len(data))  # 0: float32
-            data += array("f", (noise.gauss(0, scale) for _ in range(width * RANK))).tobytes()
+            data += array("f", (noise.gauss(0, 0.5) for _ in range(width * RANK))).tobytes()
             data += bytes(-len(data) % ALIGNMENT)
     head = b"GGUF" + struct.pack("<IQQ", 3, 2 * layers, len(pairs)) + b"".join(pairs) + table
     return head + bytes(-len(head) % ALIGNMENT) + data
@@ -69,7 +69,8 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name, data in files.items():
         path = workspace / f"{name}.gguf"
         path.write_bytes(data)
-        models.append({**models[0], "name": name, "adapter": str(path)})
+        digest = sha256_file(path)
+        models.append({**models[0], "name": name, "adapter": str(path), "adapter_sha256": digest})
     models.append({**models[0], "name": "gone", "adapter": str(workspace / "gone.gguf")})
     (workspace / "models.json").write_text(json.dumps({"default": base.name, "models": models}))
     server = Server(workspace)
@@ -85,31 +86,32 @@ def client(adapted: Server) -> Iterator[httpx.Client]:
         yield client
 
 
+QUESTION = say("What is the capital of France?", max_tokens=6)
+
+
 def test_an_adapter_changes_its_own_releases_answers_only(client: httpx.Client) -> None:
-    body = say("What is the capital of France?", max_tokens=12)
-    before = ask(client, body)
-    one = ask(client, {**body, "model": "one"})
-    assert content(one) != content(before)
-    assert one["system_fingerprint"] != before["system_fingerprint"]
-    assert content(ask(client, body)) == content(before)
-    assert content(ask(client, {**body, "model": "one"})) == content(one)
+    for name in (None, "one"):
+        warm_up(client, {**QUESTION, "model": name})
+    base = ask(client, QUESTION)
+    one = ask(client, {**QUESTION, "model": "one"})
+    assert content(one) != content(base)
+    assert one["system_fingerprint"] != base["system_fingerprint"]
+    assert content(ask(client, QUESTION)) == content(base)
+    assert content(ask(client, {**QUESTION, "model": "one"})) == content(one)
 
 
 def test_base_and_adapter_do_not_mix_when_asked_at_once(client: httpx.Client) -> None:
-    body = say("What is the capital of France?", max_tokens=12)
+    base = content(ask(client, QUESTION))
     names = ["one", None] * 4
-    alone = {name: content(ask(client, {**body, "model": name})) for name in ("one", None)}
     with ThreadPoolExecutor(len(names)) as threads:
-        together = list(threads.map(lambda name: content(ask(client, {**body, "model": name})), names))
-    assert together == [alone[name] for name in names]
+        answers = list(threads.map(lambda name: content(ask(client, {**QUESTION, "model": name})), names))
+    assert [answer == base for answer in answers] == [name is None for name in names]
 
 
-def test_more_models_than_memory_is_kept_for_take_turns(client: httpx.Client) -> None:
-    body = say("What is the capital of France?", max_tokens=6)
-    names = [None, "one", "two"]
-    first = [content(ask(client, {**body, "model": name})) for name in names]
-    assert len(set(first)) == 3
-    assert [content(ask(client, {**body, "model": name})) for name in names] == first
+def test_more_models_than_are_kept_in_memory_take_turns(client: httpx.Client) -> None:
+    for _ in range(2):
+        answers = [content(ask(client, {**QUESTION, "model": name})) for name in (None, "one", "two")]
+        assert len(set(answers)) == 3
     states = [model["feilun"]["state"] for model in client.get("/v1/models").json()["data"]]
     assert states.count("ready") == 2
 

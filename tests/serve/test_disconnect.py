@@ -15,7 +15,6 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
-
 from tests.support import ENDLESS, Server, ask, events, eventually, say
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -73,7 +72,7 @@ def leave(server: Server, body: dict[str, Any], when: Callable[[], object]) -> N
 
 def test_a_stream_that_is_left_stops_and_keeps_what_was_seen(server: Server, client: httpx.Client) -> None:
     body = say(new("Tell me a story"), stream=True, **ENDLESS)
-    seen = ""
+    seen = message_id = ""
     with client.stream("POST", CHAT, json=body) as response:
         for chunk in events(response):
             message_id = chunk["id"]
@@ -138,7 +137,7 @@ def test_hanging_up_at_any_moment_leaves_nothing_unfinished(server: Server) -> N
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
         )
-        with socket.create_connection((address.hostname, address.port)) as connection:
+        with socket.create_connection(("127.0.0.1", address.port)) as connection:
             connection.sendall("\r\n".join([*lines, "", body]).encode())
             time.sleep(i / 60 * 0.05)
     assert_comes_to_rest(server)

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-
 from tests.support import Server, ask, error_of, say
 
 pytestmark = pytest.mark.xdist_group("server")

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
-
 from tests.support import Server, ask, error_of, say
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -90,9 +89,7 @@ def test_no_other_page_may_read_an_answer(client: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["/", "/docs", "/v1/models", "/nothing-here"])
 def test_nothing_foreign_can_run_or_load_in_a_page(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
-    policy = {
-        part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split(";")
-    }
+    policy = {part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split(";")}
     assert policy["default-src"] == ["'self'"]
     assert "script-src" not in policy
     assert policy["img-src"] == ["'self'", "data:", "blob:"]
@@ -182,7 +179,9 @@ def test_a_wrong_address_gets_an_error_of_the_same_shape(
 
 def test_only_our_own_port_listens(server: Server, client: httpx.Client) -> None:
     ask(client, say("Hi", max_tokens=1))
-    client.post("/v1/embeddings", json={"input": "Hi"}).raise_for_status()  # a second engine has one more port
+    client.post(
+        "/v1/embeddings", json={"input": "Hi"}
+    ).raise_for_status()  # a second engine has one more port
     process = psutil.Process(server.process.pid)
     processes = [process, *process.children(recursive=True)]
     ours = [

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-
 from tests.conftest import StartServer
 from tests.support import ENDLESS, Server, ask, content, eventually, say, talk
 

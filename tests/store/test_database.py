@@ -92,10 +92,13 @@ def test_damage_in_the_middle_is_told_as_such(tmp_path: Path) -> None:
         database.execute("PRAGMA journal_mode=DELETE")
     whole = file.read_bytes()
     file.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
-    with pytest.raises(FeilunError) as refused:
-        store = Store(f"sqlite:///{file}")
-        with store.reading() as session:
+
+    def use() -> None:
+        with Store(f"sqlite:///{file}").reading() as session:
             list_conversations(session, "local", search="x")
+
+    with pytest.raises(FeilunError) as refused:
+        use()
     assert refused.value.code == "database_damaged"
 
 

@@ -173,7 +173,7 @@ def test_pages_hold_everything_once_pinned_first_then_newest(
     order = sorted(enumerate(rows), key=lambda item: (item[1][0], item[0]), reverse=True)
     pinned = [f"conv_{number:02}" for number, (_, pin) in order if pin]
     others = [f"conv_{number:02}" for number, (_, pin) in order if not pin]
-    assert sum(pages, []) == pinned + others
+    assert [name for page in pages for name in page] == pinned + others
     assert pages[0][: len(pinned)] == pinned
     assert all(len(page) <= limit for page in [pages[0][len(pinned) :], *pages[1:]])
     assert all(pages[1:]), "a page was announced and is empty"

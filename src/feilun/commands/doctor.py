@@ -19,7 +19,6 @@ from feilun.commands.up import DEFAULT_PORT
 from feilun.registry import Registry
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import locate
-from feilun.store import Store
 from feilun.text import FeilunError, Text, say
 from feilun.workspace import Workspace, model_cache
 
@@ -121,6 +120,8 @@ def _cache() -> tuple[str, str]:
 
 
 def _database(workspace: Workspace) -> tuple[str, str]:
+    from feilun.store import Store  # large: the other commands must not wait for it
+
     store = Store(workspace.database_url)
     store.close()
     return "ok", store.engine.url.render_as_string()

@@ -37,11 +37,14 @@ def export(
         return
     try:
         handle, draft = tempfile.mkstemp(dir=output.absolute().parent, prefix=f".{output.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            count = _write(store, user, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(output)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                count = _write(store, user, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).replace(output)
+        finally:
+            Path(draft).unlink(missing_ok=True)
     except OSError as error:
         raise FeilunError(
             f"Cannot write {output}: {error.strerror}.", f"无法写入 {output}：{error.strerror}。"

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from feilun.commands.progress import fetch_with_bar
@@ -79,7 +80,7 @@ def list_(
             else say("no", "否")
         )
         name = f"[bold]{row['name']}[/bold] *" if row["default"] else str(row["name"])
-        table.add_row(name, here, str(row["license"] or "-"), str(row["source"]))
+        table.add_row(name, here, escape(str(row["license"] or "-")), escape(str(row["source"])))
     Console(highlight=False).print(table)
 
 

@@ -138,7 +138,9 @@ class Recorder:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, saved + SAVE_EVERY - clock()))
+                    # Not wait_for: before Python 3.12 it swallows a cancellation that meets the event.
+                    async with asyncio.timeout(max(0.0, saved + SAVE_EVERY - clock())):
+                        await self._wake.wait()
                 self._wake.clear()
                 if clock() - saved >= SAVE_EVERY:
                     saved = clock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -77,6 +78,10 @@ def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], N
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
+        )
+        # What is cut short by stopping is no error in the application; uvicorn would log it as one.
+        logging.getLogger("uvicorn.error").addFilter(
+            lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
         )
         server = _Server(config)
 

@@ -140,33 +140,31 @@ async def _forced_calls(stream: Stream) -> Stream:
 
 async def _found_calls(stream: Stream) -> Stream:
     """Pass text on as it comes, unless it begins as a call: then wait for its end."""
-    held: dict[int, str] = {}
+    held: dict[int, list[Delta]] = {}
     speaking: set[int] = set()
     async with aclosing(stream):
         async for delta in stream:
-            if isinstance(delta, Usage) or delta.index in speaking:
+            if isinstance(delta, Usage) or delta.index in speaking or delta == Delta():  # Delta(): accepted
                 yield delta
                 continue
-            if delta == Delta():  # the request was accepted
-                yield delta
+            waiting = held.setdefault(delta.index, [])
+            waiting.append(delta)
+            begun = "".join(piece.content for piece in waiting).lstrip()
+            if delta.finish_reason is None and (begun.startswith(_OPEN) or _OPEN.startswith(begun)):
                 continue
-            text = held[delta.index] = held.get(delta.index, "") + delta.content
-            begun = text.lstrip()
-            if delta.finish_reason is not None:
-                calls = _parse_calls(begun)
-                if calls:
-                    yield Delta(delta.index, tool_calls=[_tool_call(call, i) for i, call in enumerate(calls)])
-                    yield Delta(delta.index, finish_reason="tool_calls")
-                else:
-                    yield Delta(delta.index, text, None, delta.logprobs, delta.finish_reason)
-            elif not (begun.startswith(_OPEN) or _OPEN.startswith(begun)):
-                speaking.add(delta.index)
-                yield Delta(delta.index, text, None, delta.logprobs)
+            calls = _parse_calls(begun)
+            if calls:
+                yield Delta(delta.index, tool_calls=[_tool_call(call, i) for i, call in enumerate(calls)])
+                yield Delta(delta.index, finish_reason="tool_calls")
+                continue
+            speaking.add(delta.index)
+            for piece in waiting:
+                yield piece
 
 
 def _parse_calls(text: str) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
-    for piece in text.split(_OPEN)[1:]:
+    for piece in text.split(_OPEN)[1:] if text.startswith(_OPEN) else ():
         try:
             call: Any = orjson.loads(piece.partition(_CLOSE)[0])
         except orjson.JSONDecodeError:

@@ -74,6 +74,7 @@ class Upstream:
                 if "text/event-stream" not in response.headers.get("content-type", ""):
                     raise self._nonsense()
                 yield Delta()
+                ended = False
                 async for line in response.aiter_lines():
                     if not line.startswith("data:"):
                         continue
@@ -88,9 +89,12 @@ class Upstream:
                         raise self._refused(502, orjson.dumps(chunk))
                     choices: list[dict[str, Any]] = chunk.get("choices") or []
                     for choice in choices:
+                        ended = ended or choice.get("finish_reason") is not None
                         yield _delta(choice)
                     if chunk.get("usage"):
                         yield _usage(chunk["usage"])
+                if not ended:
+                    raise httpx.RemoteProtocolError("its answer broke off")
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 
