@@ -67,10 +67,10 @@ class TestOpenAI:
                     )
                     return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
-                return await asyncio.gather(*(one(i) for i in range(12)))
+                return await asyncio.gather(*(one(i) for i in range(10)))
 
         answers = asyncio.run(ask())
-        assert len(answers) == 12
+        assert len(answers) == 10
         assert all(answers)
 
     def test_structured_output(self, openai_client: openai.OpenAI) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -69,6 +70,8 @@ def connected(workspace: Workspace) -> Generator[Client]:
     server = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    for number in (signal.SIGHUP, signal.SIGTERM):  # a closed terminal must not leave the server behind
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         yield Client(_wait(workspace, server))
     finally:

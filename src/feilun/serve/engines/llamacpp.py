@@ -98,6 +98,8 @@ class LlamaCpp:
         return self._generate(self._server.handle_chat_completions, {"messages": messages, **params})
 
     def complete(self, prompt: str, params: Params) -> Stream:
+        if not prompt:  # with n > 1 llama.cpp would never end
+            return _say_nothing(params.get("n", 1))
         return self._generate(self._server.handle_completions, {"prompt": prompt, **params})
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
@@ -291,6 +293,13 @@ class _Stream:
         self.queue.put_nowait(item)
 
 
+async def _say_nothing(choices: int) -> Stream:
+    yield Delta()
+    for index in range(choices):
+        yield Delta(index, finish_reason="stop")
+    yield Usage(0, 0)
+
+
 def _delta(choice: dict[str, Any]) -> Delta | None:
     """A chunk's choice; None for those that only report progress."""
     piece = choice.get("delta")
@@ -322,6 +331,14 @@ def _engine_error(error: dict[str, Any]) -> FeilunError:
         )
     status = int(error.get("code", 500))
     message = str(error.get("message", "unknown error")).strip()
+    if "too large to process" in message:
+        return FeilunError(
+            f"A text is too long to become one vector: {EMBEDDING_CONTEXT} tokens at most. Split it.",
+            f"文本过长，无法转换为一个向量：最多 {EMBEDDING_CONTEXT} 个 token。请拆分文本。",
+            status=400,
+            code="context_length_exceeded",
+            param="input",
+        )
     return FeilunError(
         message, message, status=status, code="engine_error" if status >= 500 else "invalid_value"
     )
