@@ -107,7 +107,7 @@ def test_a_replaced_artifact_is_the_new_one_alone(tmp_path: Path) -> None:
 
 
 def test_a_half_removed_artifact_is_never_seen_while_it_is_replaced(tmp_path: Path) -> None:
-    folder, size = tmp_path / "a", 2000
+    folder, size = tmp_path / "a", 500
 
     def make() -> None:
         with new_artifact(folder) as draft:
@@ -394,11 +394,13 @@ def as_nobody() -> Callable[..., str]:
     return run
 
 
-@pytest.mark.parametrize("name", ["with space", "100%", "a#b", "飞轮", "[b]", "a'b\"c", "a&b=c", "~x"])
+@pytest.mark.parametrize(
+    "name", ["with space", "100%", "what?", "a#b", "飞轮", "[b]", "a'b\"c", "a&b=c", "~x"]
+)
 def test_the_database_lies_in_the_workspace_whatever_its_name(tmp_path: Path, name: str) -> None:
     from feilun.store import Store
 
     workspace = Workspace(tmp_path / name)
-    Store(workspace.database_url).close()
+    Store(workspace.database).close()
     assert (workspace.path / "feilun.db").exists()
     assert [path.name for path in tmp_path.iterdir()] == [name]

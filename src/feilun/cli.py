@@ -77,6 +77,7 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """Run the command line; what the user can mend ends in one line on stderr and exit code 1."""
+    os.umask(0o077)  # what people say is for the owner's eyes, also in a folder that others may read
     try:
         app()
     except KeyboardInterrupt:

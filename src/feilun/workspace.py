@@ -165,9 +165,9 @@ class Workspace:
             raise _unusable(self.path, error) from None
 
     @property
-    def database_url(self) -> str:
-        """SQLAlchemy URL of the store: ``$FEILUN_DATABASE_URL``, else SQLite in the workspace."""
-        return os.environ.get("FEILUN_DATABASE_URL") or f"sqlite:///{self.path / 'feilun.db'}"
+    def database(self) -> str | Path:
+        """Where the store is: the URL ``$FEILUN_DATABASE_URL``, else a file for SQLite in the workspace."""
+        return os.environ.get("FEILUN_DATABASE_URL") or self.path / "feilun.db"
 
     @property
     def models_file(self) -> Path:

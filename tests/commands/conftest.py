@@ -30,6 +30,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         argv = ["feilun", *(str(arg) for arg in args)]
         capfd.readouterr()
+        mask = os.umask(0)
+        os.umask(mask)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", argv)
             for name in os.environ.keys() - (wanted := environment(**env)).keys():
@@ -38,6 +40,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
                 patch.setenv(name, text)
             with pytest.raises(SystemExit) as end:
                 main()
+        os.umask(mask)  # which belongs to the process
         out, err = capfd.readouterr()
         return subprocess.CompletedProcess(argv, int(end.value.code or 0), out, err)
 
@@ -49,6 +52,11 @@ class _Echo(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"object": "list", "data": []}')
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -74,17 +82,22 @@ def echo_url() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def echo_workspace(tmp_path: Path, echo_url: str) -> Path:
-    """A workspace whose default model is the echo."""
-    workspace = Workspace(tmp_path / "workspace")
-    Registry(workspace).add(Release(name="echo", kind="upstream", source=echo_url), make_default=True)
+def _echo_workspace(path: Path, url: str) -> Path:
+    workspace = Workspace(path)
+    Registry(workspace).add(Release(name="echo", kind="upstream", source=url), make_default=True)
     return workspace.path
 
 
 @pytest.fixture
-def echo_server(echo_workspace: Path) -> Iterator[Server]:
-    server = Server(echo_workspace)
+def echo_workspace(tmp_path: Path, echo_url: str) -> Path:
+    """A new workspace whose default model is the echo."""
+    return _echo_workspace(tmp_path / "workspace", echo_url)
+
+
+@pytest.fixture(scope="session")
+def echo_server(tmp_path_factory: pytest.TempPathFactory, echo_url: str) -> Iterator[Server]:
+    """A server on such a workspace, for all tests of a worker; it fills up as they run."""
+    server = Server(_echo_workspace(tmp_path_factory.mktemp("echo") / "workspace", echo_url))
     try:
         server.wait_until_ready()
         yield server

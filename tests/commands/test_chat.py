@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -32,8 +33,10 @@ def chat(workspace: Path, *args: str, pipe: str = "", **env: str) -> subprocess.
     )
 
 
-def contents(server: Server) -> list[tuple[str, str]]:
-    return [(row["role"], row["content"]) for row in server.rows("SELECT * FROM messages ORDER BY id")]
+def messages_of(server: Server, title: str) -> list[sqlite3.Row]:
+    """The messages of the one conversation that began with these words."""
+    (conversation,) = server.rows("SELECT id FROM conversations WHERE title = ?", title)
+    return server.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", conversation["id"])
 
 
 # --- one question ------------------------------------------------------------------------------------------
@@ -42,13 +45,14 @@ def contents(server: Server) -> list[tuple[str, str]]:
 def test_one_question_is_answered_and_kept(echo_server: Server) -> None:
     asked = chat(echo_server.workspace, "how", "are", "you?")
     assert (asked.returncode, asked.stdout, asked.stderr) == (0, "echo of how are you? (1 messages) \n", "")
-    assert contents(echo_server) == [
+    rows = messages_of(echo_server, "how are you?")
+    assert [(row["role"], row["content"]) for row in rows] == [
         ("user", "how are you?"),
         ("assistant", "echo of how are you? (1 messages) "),
     ]
     again = chat(echo_server.workspace, "--continue", "--system", "Be brief.", "and?", pipe="a report")
     assert again.stdout.endswith("Be brief. echo of and?\n\na report (4 messages) \n")
-    assert len(echo_server.rows("SELECT * FROM conversations")) == 1
+    assert len(messages_of(echo_server, "how are you?")) == 4
 
 
 def test_errors_are_one_line_in_the_users_language(echo_server: Server) -> None:
@@ -85,7 +89,6 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=_take_terminal,
         )
         os.close(slave)
         self._seen = ""
@@ -115,13 +118,6 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture
@@ -156,7 +152,10 @@ def test_opinions_are_given_where_one_talks(echo_server: Server, terminal: Open)
     talk.type("/quit")
     assert talk.process.wait(PATIENCE) == 0
 
-    rows = echo_server.rows("SELECT rating, comment, correction FROM feedback ORDER BY seq")
+    answer = messages_of(echo_server, "hello")[1]["id"]
+    rows = echo_server.rows(
+        "SELECT rating, comment, correction FROM feedback WHERE message_id = ? ORDER BY seq", answer
+    )
     assert [tuple(row) for row in rows] == [
         (1, None, None),
         (-1, "too short", None),
@@ -189,12 +188,10 @@ def test_conversations_are_begun_repeated_listed_and_opened(echo_server: Server,
     talk.type("", end="\x04")  # Ctrl-D
     assert talk.process.wait(PATIENCE) == 0
 
-    (first, second) = echo_server.rows("SELECT * FROM conversations ORDER BY id")
-    messages = echo_server.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", first["id"])
-    question, answer, again, more, _ = messages
+    question, answer, again, more, _ = messages_of(echo_server, "first")
     assert answer["parent_id"] == again["parent_id"] == question["id"]
     assert more["parent_id"] == again["id"]  # the branch that was shown last
-    assert second["title"] == "第二"
+    assert len(messages_of(echo_server, "第二")) == 2
 
 
 def test_models_and_system_prompts_are_chosen(echo_server: Server, terminal: Open) -> None:
@@ -252,10 +249,12 @@ def test_a_closed_terminal_leaves_no_server_behind(
     eventually(lambda: workspace.address() is None, what="for the server to end", patience=15)
 
 
-def test_a_server_that_ends_meanwhile_is_told(echo_server: Server, terminal: Open) -> None:
-    talk = terminal(echo_server.workspace)
+def test_a_server_that_ends_meanwhile_is_told(echo_workspace: Path, terminal: Open) -> None:
+    server = Server(echo_workspace)
+    server.wait_until_ready()
+    talk = terminal(echo_workspace)
     talk.expect(">")
-    echo_server.kill()
+    server.kill()
     os.write(talk.master, b"hi\r")
     talk.expect("The server does not answer")
     talk.type("/quit")

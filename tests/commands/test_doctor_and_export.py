@@ -42,7 +42,7 @@ def fill(folder: Path) -> None:
 
 def remember(workspace: Path, *questions: str) -> None:
     """Put conversations into a workspace's store."""
-    store = Store(Workspace(workspace).database_url)
+    store = Store(Workspace(workspace).database)
     for question in questions:
         with store.writing() as session:
             turn = begin_turn(
@@ -80,6 +80,7 @@ def test_the_doctor_looks_at_everything_that_is_needed(run: Run, tmp_path: Path)
     } <= found.keys()
     assert found["Workspace"][0] == found["Database"][0] == found["llama.cpp"][0] == "ok"
     assert str(tmp_path / "w") in found["Workspace"][1]
+    assert not (tmp_path / "w" / "feilun.db").exists()  # looking changes nothing
     assert found["Default model"][0] == "note"
     assert "feilun models pull" in found["Default model"][1]
     assert code == (1 if any(level == "bad" for level, _ in found.values()) else 0)
@@ -113,6 +114,7 @@ def test_everything_is_exported_to_a_file_or_a_pipe(run: Run, tmp_path: Path) ->
     assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == piped.stdout
     assert said.stdout.startswith("2 conversations")
     assert run("-w", tmp_path / "w", "export", "--user", "nobody").stdout == ""
+    assert run("-w", tmp_path / "w", "export", "--user", "local").stdout == piped.stdout
 
 
 def test_an_export_that_cannot_be_written_is_one_line_and_leaves_nothing(run: Run, tmp_path: Path) -> None:

@@ -123,18 +123,19 @@ def test_a_repository_that_cannot_be_had_is_not_added(
     assert [row["name"] for row in listed(run, workspace)] == [DEFAULT]
 
 
-def test_a_source_that_cannot_be_fetched_now_is_pulled_by_its_name_later(
-    run: Run,
-    workspace: Path,
-    tmp_path: Path,
-    hub: Remote,
+def test_a_model_is_listed_when_it_is_here_and_not_before(
+    run: Run, workspace: Path, tmp_path: Path, hub: Remote
 ) -> None:
     environment = {"FEILUN_CACHE": str(tmp_path / "cache")}
     one_line(run("-w", workspace, "models", "add", "x", f"{hub.url}/a.gguf", **environment))
+    assert [row["name"] for row in listed(run, workspace)] == [DEFAULT]
     hub.files["/a.gguf"] = gguf()
-    pulled = run("-w", workspace, "models", "pull", "x", **environment)
-    assert pulled.returncode == 0, pulled.stderr
-    assert list((tmp_path / "cache").rglob("a.gguf"))
+    added = run("-w", workspace, "models", "add", "x", f"{hub.url}/a.gguf", **environment)
+    assert added.returncode == 0, added.stderr
+    assert [row["name"] for row in listed(run, workspace)] == [DEFAULT, "x"]
+    asked = len(hub.requests)
+    one_line(run("-w", workspace, "models", "add", "x", f"{hub.url}/b.gguf", **environment))
+    assert len(hub.requests) == asked  # the name is taken: told before anything is fetched
 
 
 def test_a_broken_list_of_models_is_named(run: Run, workspace: Path) -> None:

@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'feilun.db'}")
+    store = Store(tmp_path / "feilun.db")
     yield store
     store.close()
 
@@ -264,6 +264,34 @@ def test_a_client_that_leaves_while_its_question_is_committed_leaves_no_answer_o
             ("assistant", "stopped"),
         ]
     assert store.recover() == 0
+
+
+def test_a_question_the_engine_refused_is_forgotten(store: Store) -> None:
+    async def talk() -> None:
+        async with running(store) as recorder:
+            recording = await begin(recorder)
+            await recorder.discard(recording)
+            await recorder.finish(recording, "failed", "refused")
+
+    asyncio.run(talk())
+    with store.reading() as session:
+        assert session.query(Message).count() == 0
+
+
+def test_an_answer_that_cannot_be_stored_spoils_no_other(store: Store) -> None:
+    async def talk() -> tuple[Recording, Recording]:
+        async with running(store) as recorder:
+            bad, good = await begin(recorder), await begin(recorder)
+            bad.add(Delta(content="\ud800", finish_reason="stop"))  # half a character: SQLite takes none
+            good.add(Delta(content="whole", finish_reason="stop"))
+            ends = [recorder.finish(recording, "complete") for recording in (bad, good)]
+            with pytest.raises(UnicodeEncodeError):
+                await asyncio.wait_for(ends[0], PATIENCE)
+            await asyncio.wait_for(ends[1], PATIENCE)
+        return bad, good
+
+    _, good = asyncio.run(talk())
+    assert (row(store, good).content, row(store, good).status) == ("whole", "complete")
 
 
 def test_what_shall_not_be_kept_is_not(store: Store) -> None:

@@ -16,7 +16,7 @@ from tests.registry.tiny_gguf import gguf
 
 from feilun.registry import Release
 from feilun.registry.download import check_url, download, is_loopback
-from feilun.registry.sources import choose_hub_file, ensure, locate, normalise
+from feilun.registry.sources import choose_hub_file, ensure, locate, normalise, verify
 from feilun.text import FeilunError
 from feilun.workspace import MANIFEST, Manifest
 
@@ -144,6 +144,33 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, cache: Path) -> None:
     assert refusal(model(f"file:{tmp_path}/a.gguf")).code == "model_file_missing"
 
 
+def test_a_model_or_adapter_that_is_no_longer_what_it_was_is_refused(tmp_path: Path, cache: Path) -> None:
+    base, adapter = tmp_path / "a.gguf", tmp_path / "adapter.gguf"
+    base.write_bytes(MODEL)
+    adapter.write_bytes(gguf({"general.type": "adapter"}))
+    release = Release(
+        name="tiny",
+        source=f"file:{base}",
+        sha256=digest(MODEL),
+        adapter=str(adapter),
+        adapter_sha256=digest(adapter.read_bytes()),
+    )
+    for path in (base, adapter):
+        for _ in range(2):
+            verify(release, base)
+        good = path.read_bytes()
+        path.write_bytes(good[:-1] + b"x")
+        for _ in range(2):
+            with pytest.raises(FeilunError) as refused:
+                verify(release, base)
+            assert refused.value.code == "wrong_hash"
+        path.write_bytes(good)
+    adapter.unlink()
+    with pytest.raises(FeilunError) as refused:
+        verify(release, base)
+    assert refused.value.code == "model_file_missing"
+
+
 # --- over HTTP ---------------------------------------------------------------------------------------------
 
 
@@ -200,6 +227,14 @@ def test_a_server_without_ranges_is_asked_for_everything_again(remote: Remote, c
     release = model(f"{remote.url}/a.gguf", digest(LARGE))
     refusal(release)
     assert ensure(release).read_bytes() == LARGE
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(remote: Remote, cache: Path) -> None:
+    remote.files["/a.gguf"], remote.cut_after = LARGE, [100_000]
+    release = model(f"{remote.url}/a.gguf")
+    refusal(release)
+    changed = remote.files["/a.gguf"] = gguf(fill=b"\xa5" * 30_000)
+    assert ensure(release).read_bytes() == changed
 
 
 @pytest.mark.parametrize("had", [len(LARGE), len(LARGE) + 5])

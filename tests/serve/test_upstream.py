@@ -39,8 +39,13 @@ class Gate(BaseHTTPRequestHandler):
 
     target: str
 
+    def do_GET(self) -> None:
+        self._handle(b"")
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._handle(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _handle(self, body: bytes) -> None:
         if not self.path.startswith("/v1/"):
             self._answer(200, "text/html", b"<!doctype html><html><body>Welcome</body></html>")
         elif self.path.startswith("/v1/broken/"):
@@ -53,7 +58,8 @@ class Gate(BaseHTTPRequestHandler):
             self._answer(401, "application/json", json.dumps(refusal).encode())
         else:
             kind = {"Content-Type": "application/json"}
-            answer = httpx.post(f"{self.target}{self.path}", content=body, headers=kind, timeout=60)
+            url = f"{self.target}{self.path}"
+            answer = httpx.request(self.command, url, content=body, headers=kind, timeout=60)
             self._answer(answer.status_code, answer.headers["Content-Type"], answer.content)
 
     def _answer(self, status: int, kind: str, body: bytes) -> None:
@@ -221,6 +227,25 @@ def test_a_key_from_the_environment_opens_the_upstream_and_is_never_shown(
     assert KEY not in near.get("/v1/models").text
     assert KEY not in (front.workspace / "models.json").read_text()
     assert not front.rows("SELECT 1 FROM messages WHERE params LIKE ?", f"%{KEY}%")
+
+
+def test_health_says_whether_the_upstream_is_there(start_server: StartServer, tmp_path: Path) -> None:
+    port = free_port()
+    workspace = tmp_path / "near"
+    workspace.mkdir()
+    (workspace / "models.json").write_text(models({"name": "far", "source": f"http://127.0.0.1:{port}/v1"}))
+    front = start_server(workspace, ready=False)
+    with front.client() as client:
+
+        def health(code: int) -> httpx.Response | None:
+            response = client.get("/health")
+            return response if response.status_code == code and "loading" not in response.text else None
+
+        down = eventually(lambda: health(503))
+        assert "Is it running?" in error_of(down, 503)["message"]
+        start_server(tmp_path / "far", "--port", str(port))
+        eventually(lambda: health(200), what="for the upstream to be noticed")
+        assert content(ask(client, say("Hi")))
 
 
 def test_an_upstream_that_dies_in_mid_answer_leaves_an_error_and_the_partial_answer(

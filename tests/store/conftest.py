@@ -40,10 +40,10 @@ def _run(url: sqlalchemy.URL, *statements: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database."""
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """An empty database: the URL, or the path of SQLite's file."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'feilun.db'}"
+        return tmp_path / "feilun.db"
     server: sqlalchemy.URL = request.getfixturevalue("postgres")
     # A schema that is the only one on the search path is a database for all that matters here, and ten times cheaper.
     name = f"test_{next(_number)}"
@@ -53,8 +53,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
+def store(where: str | Path) -> Iterator[Store]:
+    store = Store(where)
     yield store
     store.close()
 

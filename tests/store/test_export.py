@@ -81,7 +81,8 @@ def test_every_branch_is_one_line_of_openai_messages_with_its_opinions(
         assert [by_id[i].parent_id for i in ids] == [None, *ids[:-1]]
         assert line["messages"] == [{"role": by_id[i].role, "content": by_id[i].content} for i in ids]
         opinions = {ids[int(index)]: opinion for index, opinion in line["feedback"].items()}
-        assert opinions == {i: rated[i] for i in ids if i in rated}
+        assert opinions == {i: {"user": "local", **rated[i]} for i in ids if i in rated}
+        assert line["statuses"] == ["complete"] * len(ids)
         # What came out finds its place again when it is sent as a history.
         again = tell(line["messages"], conversation_id=place, parent_id=ids[-1])
         assert (again.conversation_id, again.parent_id) == (place, ids[-1])
@@ -103,17 +104,18 @@ def test_the_system_prompt_is_the_first_message_and_moves_the_indices(store: Sto
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "hello"},
     ]
-    assert line["feedback"] == {"2": {"rating": -1, "tags": [], "comment": None, "correction": "你好"}}
-    assert set(line["feedback"]["2"]) == set(OPINION)
+    opinion = {"user": "local", "rating": -1, "tags": [], "comment": None, "correction": "你好"}
+    assert line["feedback"] == {"2": opinion}
+    assert set(opinion) == {"user", *OPINION}
+    assert line["user"] == "local"
     assert line["message_ids"] == [None, turn.parent_id, turn.message_ids[0]]
     assert (line["models"], line["releases"]) == (["tiny"], ["release:1"])
 
 
-def test_tool_calls_and_parts_come_out_as_they_went_in(store: Store, tell: Tell) -> None:
+def test_tool_calls_come_out_as_they_went_in(store: Store, tell: Tell) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    parts = [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
     history: list[dict[str, Any]] = [
-        {"role": "user", "content": parts},
+        {"role": "user", "content": "look"},
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "content": "a cat", "tool_call_id": "call_1"},
     ]
@@ -123,15 +125,50 @@ def test_tool_calls_and_parts_come_out_as_they_went_in(store: Store, tell: Tell)
     OPENAI.validate_python(line["messages"])
 
 
-def test_everything_of_a_user_is_exported_oldest_first_and_nothing_of_others(
-    store: Store, tell: Tell
-) -> None:
+def test_everything_is_exported_oldest_first_of_all_or_of_one_user(store: Store, tell: Tell) -> None:
     mine = [tell(f"q{i}", "a").conversation_id for i in range(3)]
-    tell("hers", "a", user="ada")
+    hers = tell("hers", "a", user="ada").conversation_id
     with store.writing() as session:
         delete_conversation(session, mine[1], "local")
     with store.reading() as session:
-        assert conversation_ids(session, "local") == [mine[0], mine[2]]
+        assert conversation_ids(session, "local") == [(mine[0], "local"), (mine[2], "local")]
+        assert conversation_ids(session) == [(mine[0], "local"), (mine[2], "local"), (hers, "ada")]
+
+
+def test_an_opinion_is_exported_whoever_gave_it(store: Store, tell: Tell) -> None:
+    turn = tell("hi", "hello")
+    for user, rating in (("local", 1), ("ada", -1)):
+        with store.writing() as session:
+            give_feedback(
+                session,
+                user=user,
+                message_id=turn.message_ids[0],
+                opinion={"rating": rating},
+                idempotency_key=None,
+            )
+    (line,) = lines_of(store, turn.conversation_id)
+    assert (line["feedback"]["1"]["user"], line["feedback"]["1"]["rating"]) == ("ada", -1)  # the newest
+
+
+def test_answers_that_never_began_are_left_out_and_half_ones_are_marked(store: Store, tell: Tell) -> None:
+    first = tell("one", "half", status="stopped")
+    tell("one", "", conversation_id=first.conversation_id, status="failed")
+    (line,) = lines_of(store, first.conversation_id)
+    assert [message["content"] for message in line["messages"]] == ["one", "half"]
+    assert line["statuses"] == ["complete", "stopped"]
+
+
+def test_what_was_said_around_an_answer_that_never_began_is_kept(store: Store, tell: Tell) -> None:
+    first = tell("one", "", status="stopped")
+    history = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": ""},
+        {"role": "user", "content": "two"},
+    ]
+    tell(history, "yes", parent_id=first.message_ids[0])
+    (line,) = lines_of(store, first.conversation_id)
+    assert [message["content"] for message in line["messages"]] == ["one", "", "two", "yes"]
+    assert line["statuses"] == ["complete", "stopped", "complete", "complete"]
 
 
 @pytest.mark.parametrize(("language", "you", "assistant"), [("en", "You", "Assistant"), ("zh", "您", "助手")])

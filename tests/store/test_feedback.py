@@ -23,7 +23,7 @@ NOTHING: dict[str, Any] = {"rating": None, "tags": [], "comment": None, "correct
 
 
 def give(
-    store: Store, message_id: str, key: str | None = None, user: str = "local", **opinion: Any
+    store: Store, message_id: str, key: str | None = None, user: str | None = "local", **opinion: Any
 ) -> Feedback:
     with store.writing() as session:
         return give_feedback(session, user=user, message_id=message_id, opinion=opinion, idempotency_key=key)
@@ -100,6 +100,10 @@ def test_keys_of_different_users_do_not_meet(store: Store, tell: Tell) -> None:
     assert rows[0].id != rows[1].id
 
 
+def test_feedback_without_a_user_is_of_whose_conversation_it_is(store: Store, tell: Tell) -> None:
+    assert give(store, tell("hi", "hello", user="ada").message_ids[0], user=None, rating=1).user == "ada"
+
+
 def test_the_same_request_sent_at_once_counts_once(store: Store, tell: Tell) -> None:
     message_id = tell("hi", "hello").message_ids[0]
     together = threading.Barrier(6)
@@ -160,6 +164,9 @@ def test_feedback_of_deleted_conversations_is_not_listed(store: Store, tell: Tel
     give(store, turn.message_ids[0], rating=1)
     with store.writing() as session:
         delete_conversation(session, turn.conversation_id, "local")
+    with pytest.raises(FeilunError) as refused:
+        give(store, turn.message_ids[0], rating=-1)
+    assert refused.value.status == 404
     with store.reading() as session:
         assert list_feedback(session) == ([], False)
         assert session.scalar(select(func.count()).select_from(Feedback)) == 1  # an undo brings it back

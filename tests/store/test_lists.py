@@ -249,7 +249,7 @@ def test_only_ones_own_can_be_deleted_and_restored_and_only_once(store: Store, t
     turn = tell("hi", "hello", user="ada")
     steps = [
         (delete_conversation, "ben", False),
-        (restore_conversation, "ada", False),
+        (restore_conversation, "ben", False),
         (delete_conversation, "ada", True),
         (delete_conversation, "ada", False),
         (restore_conversation, "ben", False),

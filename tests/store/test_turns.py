@@ -20,7 +20,9 @@ from feilun.store.conversations import (
     begin_turn,
     close_unfinished,
     delete_conversation,
+    discard_turn,
     get_conversation,
+    path_to,
     purge_deleted,
     save_answers,
 )
@@ -85,13 +87,15 @@ class Twin:
             return 404
         mine = {name for name in self.owners if self.owners[name] == owner and name not in self.deleted}
         places = {conversation} if conversation else mine
+        if parent:  # named, whatever its text has become
+            node = self.nodes[parent]
+            length = len(self.path(node))
+            return (parent, length) if node.conversation in places and length <= len(dialogue) else 400
         lengths = {
             node.id: length
             for node in self.nodes.values()
             if node.conversation in places and (length := self.matches(node, dialogue))
         }
-        if parent and dialogue:
-            return (parent, lengths[parent]) if parent in lengths else 400
         if not conversation:  # a prefix without an answer in it does not count
             roles = [message["role"] for message in dialogue]
             lengths = {i: length for i, length in lengths.items() if "assistant" in roles[:length]}
@@ -239,11 +243,53 @@ def test_parent_id_chooses_among_siblings_of_equal_text(store: Store, tell: Tell
     assert below == first.message_ids
 
 
-def test_a_parent_elsewhere_is_refused(tell: Tell) -> None:
-    other = tell("something else", "yes")
-    with pytest.raises(FeilunError) as refused:
-        tell([user("hi"), assistant("hello"), user("more")], parent_id=other.message_ids[0])
-    assert (refused.value.status, refused.value.param) == (400, "metadata.parent_id")
+def test_parent_id_finds_an_answer_whose_text_has_grown_since_it_was_read(store: Store, tell: Tell) -> None:
+    first = tell("hi", "hello, and more than the client saw", status="stopped")
+    history = [user("hi"), assistant("hello"), user("go on")]
+    tell(history, conversation_id=first.conversation_id, parent_id=first.message_ids[0])
+    assert [text for _, _, text in stored(store, first)] == [
+        "hi",
+        "hello, and more than the client saw",
+        "go on",
+        "",
+    ]
+
+
+def test_a_parent_that_cannot_be_is_refused(tell: Tell) -> None:
+    first, other, hers = tell("hi", "hello"), tell("ho", "yes"), tell("hi", "hello", user="ada")
+    history = [user("hi"), assistant("hello"), user("more")]
+    for messages, where in (
+        (history, {"parent_id": "msg_unknown"}),
+        (history, {"parent_id": hers.message_ids[0]}),
+        (history, {"parent_id": other.message_ids[0], "conversation_id": first.conversation_id}),
+        ([user("hi")], {"parent_id": first.message_ids[0]}),  # deeper than the history is long
+    ):
+        with pytest.raises(FeilunError) as refused:
+            tell(messages, **where)
+        assert (refused.value.status, refused.value.param) == (400, "metadata.parent_id")
+
+
+def test_a_refused_first_question_leaves_no_conversation(store: Store, tell: Tell) -> None:
+    turn = tell("hi")
+    with store.writing() as session:
+        discard_turn(session, turn)
+    with store.reading() as session:
+        assert session.get(Conversation, turn.conversation_id) is None
+        assert session.scalars(select(Message)).all() == []
+
+
+def test_a_refused_question_leaves_the_conversation_as_it_was(store: Store, tell: Tell) -> None:
+    first = tell("hi", "hello")
+    before = stored(store, first)
+    history = [user("hi"), assistant("hello"), user("more")]
+    for messages in (history, history[:1]):  # a new question; an answer once more
+        turn = tell(messages, conversation_id=first.conversation_id)
+        with store.writing() as session:
+            discard_turn(session, turn)
+        assert stored(store, first) == before
+        with store.reading() as session:
+            conversation, messages = get_conversation(session, first.conversation_id, "local")
+        assert path_to(messages, conversation.leaf_id)[-1].content == "hello"
 
 
 def test_every_choice_has_an_id_of_its_own_and_can_be_continued(store: Store, tell: Tell) -> None:
@@ -301,18 +347,6 @@ def test_content_as_a_list_of_texts_equals_the_text(tell: Tell) -> None:
     first = tell("one\ntwo", "three")
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     assert tell([user(parts), assistant("three"), user("more")]).conversation_id == first.conversation_id
-
-
-def test_content_that_is_not_text_is_kept_as_it_came(store: Store, tell: Tell) -> None:
-    parts = [{"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
-    first = tell([user(parts)], "a picture")
-    with store.reading() as session:
-        _, messages = get_conversation(session, first.conversation_id, "local")
-    assert (messages[0].content, messages[0].extra) == ("what is this?", {"parts": parts})
-    history = [user("what is this?"), assistant("a picture"), user("more")]
-    assert (
-        tell(history).conversation_id != first.conversation_id
-    )  # without the picture it is another question
 
 
 def test_tool_calls_and_their_results_are_part_of_the_path(store: Store, tell: Tell) -> None:

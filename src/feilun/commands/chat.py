@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -36,6 +37,15 @@ VERBS: dict[str, tuple[str, Text]] = {
     "/help": ("", Text("this list", "显示此列表")),
     "/quit": ("", Text("leave (also Ctrl-D)", "退出（也可按 Ctrl-D）")),
 }
+
+
+WIRE = ("role", "content", "tool_calls", "tool_call_id", "name")
+"""What of a stored message is sent again."""
+
+
+def printable(text: str) -> str:
+    """Text without the control characters by which it could command the terminal."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def chat(
@@ -99,8 +109,7 @@ class Talk:
 
     def ask(self, text: str) -> None:
         """Ask and print the answer as it comes; Ctrl-C stops it, and what has come stays."""
-        self._messages.append({"role": "user", "content": text})
-        self._generate()
+        self._generate([*self._said, {"role": "user", "content": text}])
 
     def command(self, line: str) -> None:
         verb, _, rest = line.partition(" ")
@@ -127,54 +136,62 @@ class Talk:
         if self._found:
             self._open("1")
 
-    def _generate(self) -> None:
+    def _generate(self, said: list[dict[str, Any]]) -> None:
+        """Have the messages ``said`` answered; they become the conversation once the server has taken them."""
         system = [{"role": "system", "content": self._system}] if self._system else []
-        body: dict[str, Any] = {"messages": system + self._messages}
+        wire = [
+            {name: value for name, value in message.items() if name in WIRE and value} for message in said
+        ]
+        body: dict[str, Any] = {"messages": system + wire}
         if self._model:
             body["model"] = self._model
         if self._conversation:
-            body["metadata"] = {"conversation_id": self._conversation}
-        pieces: list[str] = []
+            stored = [message["id"] for message in said if message.get("id")]
+            body["metadata"] = {
+                "conversation_id": self._conversation,
+                **({"parent_id": stored[-1]} if stored else {}),
+            }
+        answer: dict[str, Any] = {"role": "assistant", "content": ""}
         stream = self._client.stream(body)
         try:
             for chunk in stream:
-                self._conversation = chunk.get("conversation_id", self._conversation)
-                self._answer_id = chunk["id"]
+                if "id" not in answer:
+                    answer["id"] = chunk["id"]
+                    said[-1] = {**said[-1], "id": chunk["parent_id"]}
+                    self._conversation = chunk["conversation_id"]
+                    self._said = [*said, answer]
                 piece = chunk["choices"][0]["delta"].get("content") if chunk["choices"] else None
                 if piece:
-                    pieces.append(piece)
-                    self._out.file.write(piece)
+                    answer["content"] += piece
+                    self._out.file.write(printable(piece))
                     self._out.file.flush()
         except KeyboardInterrupt:
             self._out.print(say(" [stopped]", " [已停止]"), style="dim", end="")
-        except FeilunError:
-            self._messages.pop()
-            raise
         finally:
             stream.close()
         self._out.file.write("\n")
-        self._messages.append({"role": "assistant", "content": "".join(pieces)})
 
     def _opinion(self, **opinion: Any) -> None:
-        if self._answer_id is None:
-            raise FeilunError("There is no answer yet.", "还没有回答。")
-        self._client.request("POST", "/v1/feedback", {"message_id": self._answer_id, **opinion})
+        answer = self._last_answer()
+        self._client.request("POST", "/v1/feedback", {"message_id": answer["id"], **opinion})
         self._out.print(say("Kept, thank you.", "已保存，谢谢。"), style="dim")
 
     def _fix(self, text: str) -> None:
         if not text:
             hint = say("The right answer (Esc Enter ends): ", "正确的回答（Esc Enter 结束）：")
-            shown = self._messages[-1]["content"] if self._answer_id else ""
+            shown = self._last_answer()["content"]
             text = PromptSession[str]().prompt(hint, multiline=True, default=shown).strip()
         if text:
             self._opinion(correction=text)
 
+    def _last_answer(self) -> dict[str, Any]:
+        if not self._said or self._said[-1]["role"] != "assistant":
+            raise FeilunError("There is no answer yet.", "还没有回答。")
+        return self._said[-1]
+
     def _again(self) -> None:
-        if self._messages and self._messages[-1]["role"] == "assistant":
-            self._messages.pop()
-        if not self._messages:
-            raise FeilunError("There is no question yet.", "还没有问题。")
-        self._generate()
+        self._last_answer()
+        self._generate(self._said[:-1])
 
     def _choose_model(self, name: str) -> None:
         models = self._client.request("GET", "/v1/models")["data"]
@@ -197,16 +214,16 @@ class Talk:
         self._out.print(self._system or say("(none)", "（无）"), style="dim", markup=False)
 
     def _new(self) -> None:
-        self._messages: list[dict[str, Any]] = []
+        self._said: list[dict[str, Any]] = []
+        """The messages of this branch, each with its id."""
         self._conversation: str | None = None
-        self._answer_id: str | None = None
 
     def _list(self, words: str, quiet: bool = False) -> None:
         query = QueryParams(q=words, limit="20")
         rows = self._client.request("GET", f"/api/conversations?{query}")["data"]
         self._found = [row["id"] for row in rows]
         for number, row in enumerate([] if quiet else rows, 1):
-            self._out.print(f"{number:3} {row['title']}", markup=False)
+            self._out.print(f"{number:3} {printable(row['title'])}", markup=False)
 
     def _open(self, number: str) -> None:
         if not number.isdecimal() or not 1 <= int(number) <= len(self._found):
@@ -222,11 +239,14 @@ class Talk:
             at = by_id.get(at["parent_id"])
         self._new()
         self._conversation = conversation["id"]
-        for message in reversed(path):
-            self._messages.append({"role": message["role"], "content": message["content"]})
-            if message["role"] == "assistant":
-                self._answer_id = message["id"]
-            self._out.print(("> " if message["role"] == "user" else "") + message["content"], markup=False)
+        self._said = path[::-1]
+        written: dict[str, Any] = (
+            path[0]["params"] or {} if path else {}
+        )  # the newest: what wrote the last answer
+        self._system = written.get("system", self._system)
+        for message in self._said:
+            mark = "> " if message["role"] == "user" else ""
+            self._out.print(mark + printable(message["content"]), markup=False)
 
     def _help(self) -> None:
         for verb, (argument, what) in VERBS.items():

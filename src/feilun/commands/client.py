@@ -6,13 +6,18 @@ import contextlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import orjson
+from rich.console import Console
 
+from feilun.commands.progress import fetch_with_bar
+from feilun.registry import Registry
+from feilun.registry.sources import locate
 from feilun.text import FeilunError, locale_language
 from feilun.workspace import Workspace
 
@@ -66,35 +71,38 @@ def connected(workspace: Workspace) -> Generator[Client]:
     if url is not None:
         yield Client(url)
         return
+    release = Registry(workspace).default()
+    if release.kind == "gguf" and locate(release) is None:
+        fetch_with_bar(release, Console(highlight=False, stderr=True))
     command = [sys.executable, "-m", "feilun", "-w", str(workspace.path), "up", "--no-browser", "--port", "0"]
-    server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
     for number in (signal.SIGHUP, signal.SIGTERM):  # a closed terminal must not leave the server behind
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    try:
-        yield Client(_wait(workspace, server))
-    finally:
-        server.terminate()
-        server.wait()
+    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would block it
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+        try:
+            yield Client(_wait(workspace, server, log))
+        finally:
+            server.terminate()
+            server.wait()
 
 
-def _wait(workspace: Workspace, server: subprocess.Popen[str]) -> str:
+def _wait(workspace: Workspace, server: subprocess.Popen[bytes], log: IO[str]) -> str:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            lines = (server.stderr.read() if server.stderr else "").strip().splitlines()
-            why = lines[-1] if lines else ""
+            log.seek(0)
+            why = (log.read().strip().splitlines() or [""])[-1]
             raise FeilunError(f"The server did not start: {why}", f"服务器未能启动：{why}")
         url = workspace.address()
         if url is not None:
-            health = httpx.get(
-                f"{url}/health", trust_env=False, headers={"Accept-Language": locale_language()}
-            )
-            if health.is_success:
-                return url
-            if health.json()["error"]["code"] != "loading":
-                raise _said(health.content)
+            with contextlib.suppress(httpx.HTTPError):
+                health = httpx.get(
+                    f"{url}/health", trust_env=False, headers={"Accept-Language": locale_language()}
+                )
+                if health.is_success:
+                    return url
+                if health.json()["error"]["code"] != "loading":
+                    raise _said(health.content)
         time.sleep(0.05)
     raise FeilunError("The server did not answer in time.", "服务器未及时响应。")
 

@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -122,7 +123,10 @@ def _cache() -> tuple[str, str]:
 def _database(workspace: Workspace) -> tuple[str, str]:
     from feilun.store import Store  # large: the other commands must not wait for it
 
-    store = Store(workspace.database_url)
+    where = workspace.database
+    if isinstance(where, Path) and not where.exists():
+        return "ok", say("made at the first start", "首次启动时创建")
+    store = Store(where)
     store.close()
     return "ok", store.engine.url.render_as_string()
 

@@ -27,11 +27,13 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=say("File to write.", "输出文件。"))
     ] = None,
-    user: Annotated[str, typer.Option(help=say("Whose conversations.", "导出谁的对话。"))] = "local",
+    user: Annotated[
+        str | None, typer.Option(help=say("Only this user's conversations.", "仅导出此用户的对话。"))
+    ] = None,
 ) -> None:
     from feilun.store import Store  # large: the other commands must not wait for it
 
-    store = Store(Workspace(context.obj).database_url)
+    store = Store(Workspace(context.obj).database)
     if output is None:
         _write(store, user, sys.stdout)
         return
@@ -52,11 +54,11 @@ def export(
     typer.echo(say(f"{count} conversations written to {output}.", f"已将 {count} 个对话写入 {output}。"))
 
 
-def _write(store: Store, user: str, file: IO[str]) -> int:
+def _write(store: Store, user: str | None, file: IO[str]) -> int:
     from feilun.store.export import conversation_ids, export_jsonl
 
     with store.reading() as session:
         ids = conversation_ids(session, user)
-        for conversation_id in ids:
-            file.write(export_jsonl(session, conversation_id, user))
+        for conversation_id, owner in ids:
+            file.write(export_jsonl(session, conversation_id, owner))
     return len(ids)

@@ -17,7 +17,7 @@ from feilun.registry.download import check_url
 from feilun.registry.gguf import bad_model_file, read_header
 from feilun.registry.sources import choose_hub_file, locate, normalise
 from feilun.text import FeilunError, say
-from feilun.workspace import Workspace, sha256_file
+from feilun.workspace import Manifest, Workspace, sha256_file
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -163,11 +163,12 @@ def add(
         upstream_model=upstream_model,
         api_key=api_key,
     )
-    registry.add(release, make_default=default)
+    registry.check_free(name)
     out = Console(highlight=False)
+    if release.kind == "gguf":
+        release = _fetched(release, out)
+    registry.add(release, make_default=default)
     out.print(say(f"Added {name}.", f"已添加 {name}。"))
-    if release.kind == "gguf" and locate(release) is None:
-        fetch_with_bar(release, out)
 
 
 @app.command(
@@ -219,10 +220,19 @@ def pull(
             f"{release.name} lives on its own server: nothing to fetch.",
             f"{release.name} 位于其自己的服务器：无需获取。",
         )
-    path = fetch_with_bar(release, out) if locate(release) is None else locate(release)
+    release = _fetched(release, out)
     if new:
         registry.add(release)
+    path = locate(release)
     out.print(say(f"{release.name} is ready: {path}", f"{release.name} 已就绪：{path}"), soft_wrap=True)
+
+
+def _fetched(release: Release, out: Console) -> Release:
+    """The release with its file on this machine and, once that is known, its hash: so its id says what it is."""
+    path = locate(release) or fetch_with_bar(release, out)
+    if release.sha256 is not None:
+        return release
+    return release.model_copy(update={"sha256": Manifest.read(path.parent).id})
 
 
 def _release(**fields: object) -> Release:

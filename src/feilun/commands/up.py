@@ -15,7 +15,7 @@ from rich.console import Console
 from feilun.commands.progress import fetch_with_bar
 from feilun.registry import Registry
 from feilun.registry.sources import locate
-from feilun.text import say
+from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
 DEFAULT_PORT = 8765
@@ -41,9 +41,7 @@ def up(
 ) -> None:
     from feilun.serve.server import listen, serve  # large: the other commands must not wait for it
 
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s", level=os.environ.get("FEILUN_LOG", "warning").upper()
-    )
+    _set_up_logging()
     out = Console(highlight=False)
     workspace = Workspace(context.obj)
     running = workspace.address()
@@ -72,6 +70,17 @@ def up(
             webbrowser.open(url)
 
     serve(workspace, sock, started)
+
+
+def _set_up_logging() -> None:
+    wanted = os.environ.get("FEILUN_LOG", "warning").upper()
+    level = logging.getLevelNamesMapping().get(wanted)
+    if level is None:
+        raise FeilunError(
+            f"FEILUN_LOG={wanted.lower()}: write debug, info, warning or error.",
+            f"FEILUN_LOG={wanted.lower()}：请写 debug、info、warning 或 error。",
+        )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
 
 
 def _has_display() -> bool:

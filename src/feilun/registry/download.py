@@ -87,8 +87,10 @@ def download(
     with part.open("rb") as file:
         found = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
+    part.with_name(part.name + ".etag").unlink(missing_ok=True)
     if sha256 is not None and found != sha256:
         part.unlink()
+        part.with_name(part.name + ".etag").unlink(missing_ok=True)
         raise wrong_hash(url, sha256, found)
     part.replace(target)
     return found
@@ -116,8 +118,13 @@ def _receive(
     http: httpx.Client, url: str, headers: dict[str, str], part: Path, progress: Progress | None
 ) -> None:
     have = part.stat().st_size if part.exists() else 0
+    version = part.with_name(part.name + ".etag")  # of which version of the file the part is
     # Ranges count the bytes of what is sent: it must be the file itself, not a compressed form of it.
-    asked = {**headers, "Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    asked = {**headers, "Accept-Encoding": "identity"}
+    if have:
+        asked["Range"] = f"bytes={have}-"
+        if version.exists():
+            asked["If-Range"] = version.read_text()
     with http.stream("GET", url, headers=asked) as response:
         if (
             response.status_code == 416
@@ -129,6 +136,11 @@ def _receive(
             return
         response.raise_for_status()
         resumed = response.status_code == 206
+        etag = response.headers.get("etag", "")
+        if etag and not etag.startswith("W/"):
+            version.write_text(etag)
+        else:
+            version.unlink(missing_ok=True)
         done = have if resumed else 0
         length = response.headers.get("content-length")
         total_bytes = done + int(length) if length else None

@@ -144,18 +144,16 @@ class Registry:
         """Add a model. Raises `FeilunError` if the name is taken."""
 
         def change(file: _File) -> None:
-            if any(known.name == release.name for known in file.models):
-                raise FeilunError(
-                    f"There is a model '{release.name}' already. Choose another name, or remove it: feilun models remove {release.name}",
-                    f"已有名为“{release.name}”的模型。请换一个名称，或先移除：feilun models remove {release.name}",
-                    status=409,
-                    code="model_exists",
-                )
+            _check_free(file, release.name)
             file.models.append(release)
             if make_default:
                 file.default = release.name
 
         self._change(change)
+
+    def check_free(self, name: str) -> None:
+        """Raises `FeilunError` (409) if there is a model called ``name``."""
+        _check_free(self._read(), name)
 
     def remove(self, name: str) -> None:
         """Take a model off the list; its files stay. Raises `FeilunError` for the default one or an unknown one."""
@@ -210,3 +208,13 @@ class Registry:
             write_atomically(
                 self._path, file.model_dump_json(indent=2, exclude_defaults=True) + "\n", mode=0o600
             )
+
+
+def _check_free(file: _File, name: str) -> None:
+    if any(known.name == name for known in file.models):
+        raise FeilunError(
+            f"There is a model '{name}' already. Choose another name, or remove it: feilun models remove {name}",
+            f"已有名为“{name}”的模型。请换一个名称，或先移除：feilun models remove {name}",
+            status=409,
+            code="model_exists",
+        )

@@ -11,7 +11,9 @@ What is fetched becomes an artifact in the user's model cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -78,6 +80,36 @@ def _fetch(release: Release, folder: Path, name: str, progress: Progress | None)
     with new_artifact(folder) as draft:
         waiting.rename(draft / name)
         _write_manifest(release, draft, name, found)
+
+
+def verify(release: Release, path: Path) -> None:
+    """Check that model and adapter are the files the release was made of. Raises `FeilunError` (503) if not.
+
+    A file is read in full once; after that its size and time of change stand for it.
+    """
+    _verify_file(path, release.sha256)
+    if release.adapter is not None:
+        read_header(Path(release.adapter))  # raises if it is not there
+        _verify_file(Path(release.adapter), release.adapter_sha256)
+
+
+def _verify_file(path: Path, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    notes = model_cache() / "verified.json"
+    stat = path.stat()
+    state = [stat.st_size, stat.st_mtime_ns, sha256]
+    try:
+        seen = cast("dict[str, Any]", json.loads(notes.read_text()))
+    except (OSError, ValueError):
+        seen = {}
+    if seen.get(str(path)) == state:
+        return
+    found = sha256_file(path)
+    if found != sha256:
+        raise wrong_hash(str(path), sha256, found)
+    with contextlib.suppress(OSError), locked(notes.with_suffix(".lock")):
+        write_atomically(notes, json.dumps({**seen, str(path): state}))
 
 
 def normalise(source: str) -> str:

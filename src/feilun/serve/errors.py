@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -44,10 +45,10 @@ def error_body(error: FeilunError, language: Language) -> dict[str, Any]:
     }
 
 
-def error_response(error: FeilunError, headers: Mapping[str, str]) -> JSONResponse:
+def error_response(error: FeilunError, headers: Mapping[str, str], status: int | None = None) -> JSONResponse:
     body = error_body(error, header_language(headers.get("accept-language")))
     extra = {"Retry-After": str(error.retry_after)} if error.retry_after else None
-    return JSONResponse(body, error.status, extra)
+    return JSONResponse(body, status or error.status, extra)
 
 
 def install(app: FastAPI) -> None:
@@ -60,7 +61,9 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+        parts = [str(part) for part in first["loc"] if part not in ("body", "query")]
+        # Names of types are pydantic's own affair, and come after the field they are about.
+        where = ".".join(takewhile(lambda part: part.isidentifier() or part.isdigit(), parts))[:100]
         said = first["msg"]
         if first["type"] == "json_invalid":
             said = f"the body is not valid JSON ({first.get('ctx', {}).get('error', '')})"

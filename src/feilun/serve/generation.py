@@ -17,7 +17,7 @@ from feilun.registry import Release
 from feilun.serve.context import Services
 from feilun.serve.engines import Delta, Engine, Stream
 from feilun.serve.recording import Recording
-from feilun.store import LOCAL_OWNER
+from feilun.store import LOCAL_OWNER, Status
 from feilun.text import FeilunError
 
 Ask = Callable[[Engine], Stream]
@@ -43,10 +43,13 @@ class Generation:
         """
         recorder, metrics, name = self._services.recorder, self._services.metrics, self.release.name
         metrics.running.inc()
-        status = "failed"
+        status: Status = "failed"
+        why: str | None = None
+        accepted = False
         try:
             async with contextlib.aclosing(ask(engine)) as stream:
                 async for item in stream:
+                    accepted = True
                     self.recording.add(item)
                     if self._first and isinstance(item, Delta) and item.content:
                         self._first = False
@@ -55,13 +58,15 @@ class Generation:
             await recorder.finish(self.recording, "complete")
             status = "complete"
         except FeilunError as error:
-            recorder.finish(self.recording, "failed", error.text.en)
+            why = error.text.en
+            if not accepted:
+                await recorder.discard(self.recording)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             status = "stopped"
             raise
         finally:
-            recorder.finish(self.recording, "stopped" if status == "stopped" else "failed")
+            recorder.finish(self.recording, status, why)
             metrics.running.dec()
             metrics.requests.labels(self._endpoint, name, status).inc()
             metrics.duration.labels(name).observe(time.monotonic() - self._begun)
@@ -105,6 +110,5 @@ async def generate(
             async with contextlib.aclosing(generation.run(engine, ask)) as stream:
                 yield generation, stream
         finally:
-            services.recorder.finish(
-                recording, "stopped"
-            )  # for a client that left before the first word was asked for
+            # For a client that left before the first word was asked for.
+            services.recorder.finish(recording, "stopped")

@@ -69,7 +69,6 @@ class Guard:
 
 def _foreign(headers: Headers, method: str) -> FeilunError | None:
     host = headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
     origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "none")
     # A link from elsewhere may open the console, nothing more.
@@ -78,9 +77,9 @@ def _foreign(headers: Headers, method: str) -> FeilunError | None:
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
-    if not is_loopback(name):
+    if not _is_here(host):
         what = f"Host {host}"
-    elif origin is not None and urlsplit(origin).netloc != host:
+    elif origin is not None and origin != f"http://{host}":
         what = f"Origin {origin}"
     elif site not in ("none", "same-origin") and not opened:
         what = f"Sec-Fetch-Site {site}"
@@ -92,6 +91,14 @@ def _foreign(headers: Headers, method: str) -> FeilunError | None:
         status=403,
         code="forbidden_origin",
     )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a Host header names this machine and nothing else."""
+    try:
+        return "@" not in host and is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _too_large(headers: Headers) -> FeilunError | None:

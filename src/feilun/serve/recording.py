@@ -14,7 +14,8 @@ from typing import Any
 
 from feilun.serve.engines import Delta, Usage
 from feilun.store import Status, Store
-from feilun.store.conversations import Answer, Turn, begin_turn, save_answers
+from feilun.store.conversations import Answer, Turn, begin_turn, discard_turn, save_answers
+from feilun.text import FeilunError
 
 log = logging.getLogger("feilun")
 
@@ -79,7 +80,7 @@ class Recording:
     def answers(self) -> list[Answer]:
         if self.turn is None:
             return []
-        usage = self.usage.as_openai() if self.usage else None
+        usage = self.usage.as_openai() if self.usage else None  # of all choices together: kept with the first
         rows: list[Answer] = []
         for message_id, choice in zip(self.turn.message_ids, self.choices, strict=True):
             extra: dict[str, Any] = {"tool_calls": choice.tool_calls} if choice.tool_calls else {}
@@ -88,6 +89,7 @@ class Recording:
             # With several choices one may be whole when the client leaves.
             status = "complete" if self.status == "stopped" and choice.finish_reason else self.status
             rows.append(Answer(message_id, choice.text, status, choice.finish_reason, extra, usage))
+            usage = None
         return rows
 
 
@@ -131,6 +133,13 @@ class Recorder:
         self._wake.set()
         return done
 
+    async def discard(self, recording: Recording) -> None:
+        """Forget a question that the engine refused before it began to answer; its client has the text and an error."""
+        self._growing.discard(recording)
+        recording.status = "failed"
+        if recording.turn is not None:
+            await self._store.write(discard_turn, recording.turn)
+
     async def run(self) -> None:
         """Save until cancelled; what is unfinished by then is kept as stopped."""
         clock = asyncio.get_running_loop().time
@@ -153,23 +162,37 @@ class Recorder:
             await self._save(set(self._finished))
 
     async def _save(self, recordings: set[Recording]) -> None:
+        """Save in one commit; if that fails for another reason than the disk, one by one, so that one spoils no other."""
+        try:
+            await self._write(recordings)
+        except FeilunError as error:  # the disk, the database: again in a second
+            log.error("answers could not be saved, trying again: %s", error)
+            self._tell(recordings, error)
+        except Exception:
+            for recording in recordings:
+                try:
+                    await self._write({recording})
+                except Exception as error:
+                    log.exception("an answer cannot be saved and is given up")
+                    self._tell({recording}, error)
+                    self._growing.discard(recording)
+                    self._finished.pop(recording, None)
+
+    async def _write(self, recordings: set[Recording]) -> None:
+        finished = {recording for recording in recordings if recording in self._finished}
         rows = [answer for recording in recordings for answer in recording.answers()]
         if not rows:
             return
-        finished = [
-            (recording, self._finished[recording]) for recording in recordings if recording in self._finished
-        ]
-        try:
-            await self._store.write(save_answers, rows)
-        except Exception as error:
-            log.error("answers could not be saved, trying again: %s", error)
-            for _, done in finished:
-                if not done.done():
-                    done.set_exception(error)
-                    done.exception()  # counts as seen, should nobody wait for it
-            return
-        for recording, done in finished:
+        await self._store.write(save_answers, rows)
+        for recording in finished:
             self._growing.discard(recording)
-            del self._finished[recording]
+            done = self._finished.pop(recording)
             if not done.done():
                 done.set_result(None)
+
+    def _tell(self, recordings: set[Recording], error: Exception) -> None:
+        for recording in recordings:
+            done = self._finished.get(recording)
+            if done is not None and not done.done():
+                done.set_exception(error)
+                done.exception()  # counts as seen, should nobody wait for it

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -68,16 +67,15 @@ def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], N
     """
     host, port = sock.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    os.umask(0o077)  # what people say is for the owner's eyes, also in a workspace folder others may read
     with workspace.serving():
-        app = create_app(workspace, Store(workspace.database_url))
+        app = create_app(workspace, Store(workspace.database))
         config = uvicorn.Config(
             app,
-            log_level=os.environ.get("FEILUN_LOG", "warning"),
+            log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=1,
         )
         # What is cut short by stopping is no error in the application; uvicorn would log it as one.
         logging.getLogger("uvicorn.error").addFilter(

@@ -34,6 +34,10 @@ class Turn:
     """The stored message that is being answered."""
     message_ids: list[str]
     """The answers' ids, one a choice: final from now on."""
+    new: list[str]
+    """Ids of all messages it added."""
+    opened: bool
+    """Whether it began the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,7 @@ def text_of(message: ChatMessage) -> str:
 
 def extra_of(message: ChatMessage) -> dict[str, Any]:
     """What an OpenAI message holds besides role and text."""
-    extra = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
-    content = message.get("content")
-    if isinstance(content, list) and any(
-        part.get("type") != "text" for part in cast("list[dict[str, Any]]", content)
-    ):
-        extra["parts"] = cast("list[Any]", content)
-    return extra
+    return {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
 
 
 def step_hash(parent: str, role: str, text: str, extra: dict[str, Any]) -> str:
@@ -79,12 +77,12 @@ def step_hash(parent: str, role: str, text: str, extra: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def path_hashes(messages: Iterable[ChatMessage]) -> list[str]:
-    """For each message the hash of the path that ends in it: equal hashes, equal histories."""
+def path_hashes(messages: Iterable[ChatMessage], parent: str = "") -> list[str]:
+    """For each message the hash of the path that ends in it, ``parent``'s before the first: equal hashes, equal histories."""
     hashes: list[str] = []
     for message in messages:
-        parent = hashes[-1] if hashes else ""
-        hashes.append(step_hash(parent, message["role"], text_of(message), extra_of(message)))
+        parent = step_hash(parent, message["role"], text_of(message), extra_of(message))
+        hashes.append(parent)
     return hashes
 
 
@@ -108,19 +106,21 @@ def begin_turn(
     among all of the user's, and only a prefix with an answer in it counts, so that two chats that begin
     with the same greeting stay two. Leading system messages are parameters of the answer, not messages.
 
-    Raises `FeilunError` (404) for a conversation that is not the user's, (400) for a ``parent_id`` that
-    does not lie on the path of ``messages``.
+    ``parent_id`` says which stored message the new ones follow, whatever its text has become since the
+    client read it: for an answer that was stopped, or branches that read the same.
+
+    Raises `FeilunError`: 404 for a conversation that is not the user's, 400 for a ``parent_id`` that is not
+    in it or deeper in the tree than ``messages`` is long.
     """
     now = now_ms()
     first = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
     system = "\n\n".join(text_of(message) for message in messages[:first])
     dialogue = messages[first:]
-    hashes = path_hashes(dialogue)
-
     conversation = _own(session, conversation_id, user) if conversation_id else None
-    anchor, stored = _find_path(session, dialogue, hashes, user, conversation, parent_id)
+    anchor, stored = _find_path(session, dialogue, user, conversation, parent_id)
     if conversation is None and anchor is not None:
         conversation = session.get_one(Conversation, anchor.conversation_id)
+    opened = conversation is None
     if conversation is None:
         conversation = Conversation(
             id=new_id("conv"), user=user, title=_title(dialogue), settings={}, created_ms=now, updated_ms=now
@@ -129,7 +129,10 @@ def begin_turn(
         session.flush()
 
     parent = anchor.id if anchor else None
-    for message, path_hash in zip(dialogue[stored:], hashes[stored:], strict=True):
+    new: list[str] = []
+    # Below an answer that is still being written no history can be known yet: its id stands for it.
+    above = (anchor.path_hash or anchor.id) if anchor else ""
+    for message, path_hash in zip(dialogue[stored:], path_hashes(dialogue[stored:], above), strict=True):
         row = Message(
             id=new_id("msg"),
             conversation_id=conversation.id,
@@ -141,6 +144,7 @@ def begin_turn(
             created_ms=now,
         )
         session.add(row)
+        new.append(row.id)
         parent = row.id
     answers = [
         Message(
@@ -160,18 +164,32 @@ def begin_turn(
     session.add_all(answers)
     conversation.updated_ms = now
     conversation.leaf_id = answers[0].id
-    return Turn(conversation.id, parent, [answer.id for answer in answers])
+    ids = [answer.id for answer in answers]
+    return Turn(conversation.id, parent, ids, new + ids, opened)
+
+
+def discard_turn(session: Session, turn: Turn) -> None:
+    """Take a turn back that the engine refused before it began: the client has its text and an error, and may retry."""
+    if turn.opened:
+        session.execute(delete(Conversation).where(Conversation.id == turn.conversation_id))
+        return
+    session.execute(delete(Message).where(Message.id.in_(turn.new)))
+    conversation = session.get(Conversation, turn.conversation_id)
+    if conversation is not None and conversation.leaf_id in turn.message_ids:
+        conversation.leaf_id = None if turn.parent_id in turn.new else turn.parent_id
 
 
 def _find_path(
     session: Session,
     dialogue: Sequence[ChatMessage],
-    hashes: list[str],
     user: str,
     conversation: Conversation | None,
     parent_id: str | None,
 ) -> tuple[Message | None, int]:
     """The stored message at which ``dialogue`` leaves the tree, and how many of its messages are stored."""
+    if parent_id is not None:
+        return _named_parent(session, parent_id, len(dialogue), user, conversation)
+    hashes = path_hashes(dialogue)
     if not hashes:
         return None, 0
     query = select(Message).where(Message.path_hash.in_(hashes))
@@ -183,22 +201,41 @@ def _find_path(
         least = next(
             (i + 1 for i, message in enumerate(dialogue) if message["role"] == "assistant"), len(dialogue) + 1
         )
-    found = {message.id: message for message in session.scalars(query)}
-    if parent_id is not None:
-        if parent_id not in found:
-            raise FeilunError(
-                f"metadata.parent_id {parent_id} is not a stored message on the path of these messages.",
-                f"metadata.parent_id {parent_id} 不是这组消息路径上已保存的消息。",
-                status=400,
-                code="parent_not_on_path",
-                param="metadata.parent_id",
-            )
-        return found[parent_id], hashes.index(found[parent_id].path_hash) + 1
+    found = list(session.scalars(query))
     depth = {path_hash: i + 1 for i, path_hash in enumerate(hashes)}
-    best = max(found.values(), key=lambda message: (depth[message.path_hash], message.id), default=None)
+    best = max(found, key=lambda message: (depth[message.path_hash], message.id), default=None)
     if best is None or depth[best.path_hash] < least:
         return None, 0
     return best, depth[best.path_hash]
+
+
+def _named_parent(
+    session: Session, parent_id: str, length: int, user: str, conversation: Conversation | None
+) -> tuple[Message, int]:
+    """The message ``parent_id`` and how many stand on its path, itself included."""
+    anchor = session.get(Message, parent_id)
+    mine = anchor is not None and (
+        anchor.conversation_id == conversation.id
+        if conversation is not None
+        else _is_own(session.get(Conversation, anchor.conversation_id), user)
+    )
+    if anchor is not None and mine:
+        rows = session.execute(
+            select(Message.id, Message.parent_id).where(Message.conversation_id == anchor.conversation_id)
+        )
+        parents: dict[str, str | None] = {row.id: row.parent_id for row in rows}
+        depth, at = 0, cast("str | None", anchor.id)
+        while at is not None:
+            depth, at = depth + 1, parents.get(at)
+        if depth <= length:
+            return anchor, depth
+    raise FeilunError(
+        f"metadata.parent_id {parent_id} is not a stored message on the path of these messages.",
+        f"metadata.parent_id {parent_id} 不是这组消息路径上已保存的消息。",
+        status=400,
+        code="parent_not_on_path",
+        param="metadata.parent_id",
+    )
 
 
 def save_answers(session: Session, answers: Sequence[Answer]) -> None:
@@ -246,9 +283,17 @@ def _title(dialogue: Sequence[ChatMessage]) -> str:
     return line if len(line) <= 60 else line[:59] + "…"
 
 
-def _own(session: Session, conversation_id: str, user: str, *, deleted: bool = False) -> Conversation:
+def _is_own(conversation: Conversation | None, user: str) -> bool:
+    return conversation is not None and conversation.user == user and conversation.deleted_ms is None
+
+
+def _own(session: Session, conversation_id: str, user: str, *, even_deleted: bool = False) -> Conversation:
     conversation = session.get(Conversation, conversation_id)
-    if conversation is None or conversation.user != user or (conversation.deleted_ms is not None) != deleted:
+    if (
+        conversation is None
+        or conversation.user != user
+        or (conversation.deleted_ms is not None and not even_deleted)
+    ):
         raise FeilunError(
             f"There is no conversation {conversation_id}.",
             f"没有编号为 {conversation_id} 的对话。",
@@ -351,8 +396,8 @@ def delete_conversation(session: Session, conversation_id: str, user: str) -> No
 
 
 def restore_conversation(session: Session, conversation_id: str, user: str) -> Conversation:
-    """Take a deletion back. Raises `FeilunError` (404)."""
-    conversation = _own(session, conversation_id, user, deleted=True)
+    """Take a deletion back, if there was one. Raises `FeilunError` (404)."""
+    conversation = _own(session, conversation_id, user, even_deleted=True)
     conversation.deleted_ms = None
     return conversation
 

@@ -7,12 +7,13 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from feilun.store.conversations import close_unfinished
@@ -33,13 +34,16 @@ class Store:
     Raises `FeilunError` if the database is unreadable, of a newer Feilun, or cannot be written.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = sqlalchemy.create_engine(url)
+    def __init__(self, where: str | Path) -> None:
+        """``where`` is SQLAlchemy's URL of a database, or the path of a file for SQLite."""
+        self.engine = _engine(where)
         self._sqlite = self.engine.dialect.name == "sqlite"
         # SQLite has one writer at a time; waiting here is fair and cheap, waiting in SQLite is a sleep loop.
         self._writer: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if self._sqlite else contextlib.nullcontext()
         )
+        # Of its own: behind other work in a shared pool a click would wait for a model.
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="store")
         if self._sqlite:
             _set_up_sqlite(self.engine)
         with _explained():
@@ -62,14 +66,14 @@ class Store:
             with self.reading() as session:
                 return do(session, *args, **kwargs)
 
-        return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def write(self, do: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         def work() -> R:
             with self.writing() as session:
                 return do(session, *args, **kwargs)
 
-        return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def recover(self) -> int:
         """Mark what a dead process left half-written as interrupted; the text it had is kept. Returns how many.
@@ -80,7 +84,22 @@ class Store:
             return close_unfinished(session)
 
     def close(self) -> None:
+        self._threads.shutdown()
         self.engine.dispose()
+
+
+def _engine(where: str | Path) -> sqlalchemy.Engine:
+    if isinstance(where, Path):  # as it is: in a URL a path's ? and # would mean something
+        return sqlalchemy.create_engine(sqlalchemy.URL.create("sqlite", database=str(where)))
+    try:
+        return sqlalchemy.create_engine(where)
+    except (ArgumentError, ImportError) as error:
+        raise FeilunError(
+            f"FEILUN_DATABASE_URL cannot be used: {error}. "
+            "Write postgresql+psycopg://user@host/name, with feilun[postgres].",
+            f"FEILUN_DATABASE_URL 无法使用：{error}。请写作 postgresql+psycopg://用户@主机/库名，并安装 feilun[postgres]。",
+            code="bad_database_url",
+        ) from None
 
 
 def _set_up_sqlite(engine: sqlalchemy.Engine) -> None:

@@ -17,19 +17,24 @@ from feilun.text import Language, Text
 ROLES = {"user": Text("You", "您"), "assistant": Text("Assistant", "助手"), "tool": Text("Tool", "工具")}
 
 
-def conversation_ids(session: Session, user: str) -> list[str]:
-    query = select(Conversation.id).where(Conversation.user == user, Conversation.deleted_ms.is_(None))
-    return list(session.scalars(query.order_by(Conversation.created_ms, Conversation.id)))
+def conversation_ids(session: Session, user: str | None = None) -> list[tuple[str, str]]:
+    """Id and owner of all conversations, or of one user's, oldest first."""
+    query = select(Conversation.id, Conversation.user).where(Conversation.deleted_ms.is_(None))
+    if user is not None:
+        query = query.where(Conversation.user == user)
+    rows = session.execute(query.order_by(Conversation.created_ms, Conversation.id))
+    return [(row[0], row[1]) for row in rows]
 
 
 def export_jsonl(session: Session, conversation_id: str, user: str) -> str:
     """One line for each branch of a conversation, the shown one first.
 
-    ``messages`` is ready for training or any OpenAI client; ``feedback`` maps the index of an answer in it
-    to the opinion of that answer; the other keys say where the line came from.
+    ``messages`` is what any OpenAI client takes; ``feedback`` maps the index of an answer in it to the newest
+    opinion of it; ``statuses`` tells whole answers from those that were stopped, interrupted or failed (empty
+    ones are left out); the other keys say where the line came from.
     """
     conversation, messages = get_conversation(session, conversation_id, user)
-    opinions = opinions_in(session, conversation_id, user)
+    opinions = opinions_in(session, conversation_id)
     return "".join(
         orjson.dumps(_line(conversation, branch, opinions)).decode() + "\n"
         for branch in _branches(messages, conversation.leaf_id)
@@ -51,34 +56,46 @@ def openai_message(message: Message) -> dict[str, Any]:
     extra = {
         key: value for key, value in message.extra.items() if key in ("tool_calls", "tool_call_id", "name")
     }
-    return {"role": message.role, "content": message.extra.get("parts") or message.content, **extra}
+    return {"role": message.role, "content": message.content, **extra}
 
 
 def _branches(messages: list[Message], leaf_id: str | None) -> Iterator[list[Message]]:
-    shown = path_to(messages, leaf_id)
+    parents = {message.parent_id for message in messages}
+    said = [message for message in messages if _says_something(message) or message.id in parents]
+    shown = path_to(said, leaf_id)
     if shown:
         yield shown
-    parents = {message.parent_id for message in messages}
-    for leaf in messages:
+    parents = {message.parent_id for message in said}
+    for leaf in said:
         if leaf.id not in parents and leaf.id != shown[-1].id:
-            yield path_to(messages, leaf.id)
+            yield path_to(said, leaf.id)
+
+
+def _says_something(message: Message) -> bool:
+    """False for an answer that never began."""
+    return message.role != "assistant" or bool(message.content or message.extra.get("tool_calls"))
 
 
 def _line(conversation: Conversation, branch: list[Message], opinions: dict[str, Feedback]) -> dict[str, Any]:
+    branch = [message for message in branch if _says_something(message)]
     answers = [message for message in branch if message.role == "assistant"]
     system = answers[-1].params.get("system") if answers else None
     rows: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     feedback: dict[str, Any] = {}
     for message in branch:
         if message.id in opinions:
-            feedback[str(len(rows))] = {name: getattr(opinions[message.id], name) for name in OPINION}
+            opinion = opinions[message.id]
+            feedback[str(len(rows))] = {name: getattr(opinion, name) for name in ("user", *OPINION)}
         rows.append(openai_message(message))
+    unstored: list[str | None] = [None] * (len(rows) - len(branch))  # the system prompt
     return {
         "messages": rows,
         "feedback": feedback,
         "conversation_id": conversation.id,
         "title": conversation.title,
-        "message_ids": [None] * (len(rows) - len(branch)) + [message.id for message in branch],
+        "user": conversation.user,
+        "message_ids": unstored + [message.id for message in branch],
+        "statuses": unstored + [message.status for message in branch],
         "models": sorted({answer.model for answer in answers if answer.model}),
         "releases": sorted({answer.release for answer in answers if answer.release}),
         "created_ms": conversation.created_ms,

@@ -16,9 +16,16 @@ OPINION = ("rating", "tags", "comment", "correction")
 
 
 def give_feedback(
-    session: Session, *, user: str, message_id: str, opinion: dict[str, Any], idempotency_key: str | None
+    session: Session,
+    *,
+    user: str | None,
+    message_id: str,
+    opinion: dict[str, Any],
+    idempotency_key: str | None,
 ) -> Feedback:
-    """Store an opinion. Fields of `OPINION` that are left out keep the value of the user's last opinion.
+    """Store the opinion of ``user`` (None: of whose conversation it is).
+
+    Fields of `OPINION` that are left out keep the value of that person's last opinion.
 
     With an idempotency key the same request may be sent any number of times and counts once: the key is
     committed in the same transaction as the opinion.
@@ -27,7 +34,8 @@ def give_feedback(
     """
     # Locked (SQLite has but one writer anyway): opinions of one answer come one after the other.
     message = session.get(Message, message_id, with_for_update=True)
-    if message is None:
+    conversation = session.get_one(Conversation, message.conversation_id) if message else None
+    if message is None or conversation is None or conversation.deleted_ms is not None:
         raise FeilunError(
             f"There is no message {message_id}.",
             f"没有编号为 {message_id} 的消息。",
@@ -43,6 +51,7 @@ def give_feedback(
             code="not_an_answer",
             param="message_id",
         )
+    user = user or conversation.user
     digest = hashlib.sha256(orjson.dumps([message_id, opinion], option=orjson.OPT_SORT_KEYS)).hexdigest()
     if idempotency_key is not None:
         earlier = session.scalar(
@@ -103,11 +112,9 @@ def list_feedback(
     return rows[:limit], len(rows) > limit
 
 
-def opinions_in(session: Session, conversation_id: str, user: str) -> dict[str, Feedback]:
-    """A user's present opinions in one conversation, by message id."""
-    query = (
-        select(Feedback)
-        .join(Message)
-        .where(Message.conversation_id == conversation_id, Feedback.user == user)
-    )
+def opinions_in(session: Session, conversation_id: str, user: str | None = None) -> dict[str, Feedback]:
+    """The newest opinions in one conversation, of ``user`` or of anybody, by message id."""
+    query = select(Feedback).join(Message).where(Message.conversation_id == conversation_id)
+    if user is not None:
+        query = query.where(Feedback.user == user)
     return {row.message_id: row for row in session.scalars(query.order_by(Feedback.seq))}

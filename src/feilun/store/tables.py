@@ -98,7 +98,7 @@ class Message(Base):
     content: Mapped[str] = mapped_column(_Said, default="")
     """The text, for people and for search."""
     extra: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """What an OpenAI message has besides role and text: ``parts`` (content as a list), ``tool_calls``, ``tool_call_id``, ``name``."""
+    """What an OpenAI message has besides role and text: ``tool_calls``, ``tool_call_id``, ``name``; and ``error``."""
     path_hash: Mapped[str] = mapped_column(String(64))
     """Hash of the path from the root to this message (see `conversations.path_hashes`): finds a history resent by a client."""
     status: Mapped[str] = mapped_column(String(16), default="complete")

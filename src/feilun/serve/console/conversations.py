@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,7 +16,7 @@ from feilun.store import conversations as stored
 from feilun.store.export import conversation_ids, export_jsonl, export_markdown
 from feilun.store.feedback import OPINION, opinions_in
 from feilun.store.tables import Conversation, Feedback, Message
-from feilun.text import header_language
+from feilun.text import FeilunError, header_language
 
 router = APIRouter(prefix="/api", route_class=JsonRoute, tags=["Console"])
 
@@ -103,8 +104,9 @@ async def export_all(services: Context) -> Response:
     ids = await services.store.read(conversation_ids, LOCAL_OWNER)
 
     async def lines() -> AsyncIterator[str]:
-        for conversation_id in ids:
-            yield await services.store.read(export_jsonl, conversation_id, LOCAL_OWNER)
+        for conversation_id, owner in ids:
+            with suppress(FeilunError):  # deleted meanwhile
+                yield await services.store.read(export_jsonl, conversation_id, owner)
 
     return _download(StreamingResponse(lines(), media_type="application/jsonl"), "feilun.jsonl")
 
@@ -135,6 +137,8 @@ def _message(row: Message, opinion: Feedback | None) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in names},
         "tool_calls": row.extra.get("tool_calls"),
+        "tool_call_id": row.extra.get("tool_call_id"),
+        "name": row.extra.get("name"),
         "error": row.extra.get("error"),
         "feedback": {name: getattr(opinion, name) for name in OPINION} if opinion else None,
     }

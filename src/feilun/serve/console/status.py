@@ -18,18 +18,18 @@ router = APIRouter(tags=["Server"])
 
 
 def _trouble(services: Services) -> FeilunError | None:
-    """Why the default model does not answer now; None if it does."""
+    """Why the default model does not answer now; None if it does. One that is not loaded is being loaded from here on."""
     try:
         release = services.pool.registry.default()
     except FeilunError as error:
         return error
+    services.pool.warm(release)
     state, error = services.pool.state(release)
     if state == "ready":
         return None
     return error or FeilunError(
         f"Model {release.name} is being loaded.",
         f"正在加载模型 {release.name}。",
-        status=503,
         code="loading",
         retry_after=1,
     )
@@ -39,8 +39,7 @@ def _trouble(services: Services) -> FeilunError | None:
 async def health(request: Request, services: Context) -> Response:
     trouble = _trouble(services)
     if trouble is not None:
-        trouble.status = 503
-        return error_response(trouble, request.headers)
+        return error_response(trouble, request.headers, status=503)
     return Response('{"status":"ok"}', media_type="application/json")
 
 
@@ -52,12 +51,16 @@ async def metrics(services: Context) -> Response:
 @router.get("/api/status", summary="What runs here and where the data lies")
 async def status(request: Request, services: Context) -> dict[str, Any]:
     trouble = _trouble(services)
+    try:
+        default = services.pool.registry.default().name
+    except FeilunError:
+        default = None
     return {
         "version": __version__,
         "workspace": str(services.workspace.path),
         "database": services.store.engine.dialect.name,
         "model_cache": str(model_cache()),
-        "default_model": services.pool.registry.default().name,
+        "default_model": default,
         "ready": trouble is None,
         "reason": trouble.text.show(header_language(request.headers.get("accept-language")))
         if trouble

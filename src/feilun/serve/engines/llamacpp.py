@@ -63,6 +63,7 @@ class LlamaCpp:
             {"chat", "complete", "embed"} if template else {"complete", "embed"}
         )
 
+        self._private = Path(tempfile.mkdtemp(prefix="feilun-"))
         params = self._params(parallel, self._context)
         params.n_batch = params.n_ubatch = 64  # a long prompt holds up the other answers for one batch only
         if release.chat_template:
@@ -70,9 +71,14 @@ class LlamaCpp:
         if release.adapter:
             # Scale 0 until a request asks: so the adapter is named in each, and its KV cache is never mixed with another's.
             params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(release.adapter, 0.0)]
-        self._server = self._start(params)
+        try:
+            self._server = self._start(params)
+        except FeilunError:
+            shutil.rmtree(self._private, ignore_errors=True)
+            raise
         self._embedder: xllamacpp.Server | None = None
-        self._embedder_lock = threading.Lock()
+        self._embed_thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._embed_line = _Line(1)
         self._line = _Line(parallel)
         self._threads_pool = ThreadPoolExecutor(parallel, thread_name_prefix="llama")
         self._mailbox = _Mailbox()
@@ -103,19 +109,29 @@ class LlamaCpp:
         return self._generate(self._server.handle_completions, {"prompt": prompt, **params})
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
-        def work() -> bytes:
-            with self._embedder_lock:
-                self._embedder = self._embedder or self._start_embedder()
-            return self._embedder.handle_embeddings(orjson.dumps({"input": texts}))
+        loop = asyncio.get_running_loop()
+        vectors: list[list[float]] = []
+        tokens = 0
+        await self._embed_line.enter()
+        try:
+            for text in texts:  # one at a time, so that whoever leaves ends the work after the present one
+                payload = orjson.dumps({"input": text})
+                answer = orjson.loads(await loop.run_in_executor(self._embed_thread, self._embed, payload))
+                if "error" in answer:
+                    raise _engine_error(answer["error"])
+                vectors.append(answer["data"][0]["embedding"])
+                tokens += answer["usage"]["prompt_tokens"]
+        finally:
+            self._embed_line.leave()
+        return Embeddings(vectors, tokens)
 
-        answer = orjson.loads(await asyncio.to_thread(work))
-        if "error" in answer:
-            raise _engine_error(answer["error"])
-        rows = sorted(answer["data"], key=lambda row: row["index"])
-        return Embeddings([row["embedding"] for row in rows], answer["usage"]["prompt_tokens"])
+    def _embed(self, payload: bytes) -> bytes:
+        self._embedder = self._embedder or self._start_embedder()
+        return self._embedder.handle_embeddings(payload)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads_pool.shutdown)
+        await asyncio.to_thread(self._embed_thread.shutdown)
         del self._server
         self._embedder = None
         shutil.rmtree(self._private, ignore_errors=True)
@@ -129,8 +145,7 @@ class LlamaCpp:
         # llama.cpp's prompt cache in RAM may answer from another conversation (ggml-org/llama.cpp#27148).
         params.cache_ram_mib, params.cache_idle_slots = 0, False
         # It always opens an HTTP port. Ours is a socket in a folder of our own, behind a key nobody is told.
-        self._private = Path(tempfile.mkdtemp(prefix="feilun-"))
-        params.hostnames = [str(self._private / "engine.sock")]
+        params.hostnames = [str(self._private / f"{secrets.token_hex(8)}.sock")]
         params.api_keys, params.ui = [secrets.token_urlsafe(32)], False
         params.verbosity = -1
         return params
@@ -174,9 +189,15 @@ class LlamaCpp:
             request["seed"] &= 0xFFFFFFFF  # OpenAI's seeds have 64 bits, llama.cpp's 32
         if self._release.adapter:
             request["lora"] = [{"id": 0, "scale": 1.0}]
+        try:
+            payload = orjson.dumps(request)
+        except TypeError:
+            raise FeilunError(
+                "The request is nested too deeply.", "请求的嵌套层级过深。", status=400, code="invalid_value"
+            ) from None
         await self._line.enter()
         stream = _Stream(self._mailbox, self._line.leave)
-        self._threads_pool.submit(stream.run, handler, orjson.dumps(request))
+        self._threads_pool.submit(stream.run, handler, payload)
         accepted, usage = False, None
         try:
             while (item := await stream.queue.get()) is not None:

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from typing import Literal
 
 from feilun.registry import Registry, Release
-from feilun.registry.sources import locate
+from feilun.registry.sources import locate, verify
 from feilun.serve.engines.base import Engine
 from feilun.serve.engines.upstream import Upstream
 from feilun.text import FeilunError
 
 LOADED = 2
-"""In-process models kept in memory at once; the one idle longest makes room."""
+"""In-process models kept in memory at once; of those nobody uses, the one idle longest makes room."""
+
+RETRY_AFTER = 5.0
+"""Seconds before a model that could not be loaded is tried again without being asked for."""
 
 State = Literal["cold", "loading", "ready", "error"]
 
 
-@dataclass(slots=True)
 class _Place:
-    """One release's engine, or why there is none."""
+    """One release and the task that makes its engine. The task is the place's own: who waits for it may leave."""
 
-    release: Release
-    engine: Engine | None = None
-    error: FeilunError | None = None
-    users: int = 0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self.users = 0
+        self.loading = asyncio.create_task(_load(release))
+        self.begun = time.monotonic()
+
+    @property
+    def engine(self) -> Engine | None:
+        done = self.loading.done() and not self.loading.cancelled() and self.loading.exception() is None
+        return self.loading.result() if done else None
+
+    @property
+    def error(self) -> BaseException | None:
+        return self.loading.exception() if self.loading.done() and not self.loading.cancelled() else None
 
 
 class EnginePool:
@@ -46,11 +57,21 @@ class EnginePool:
             return "cold", None
         if place.engine is not None:
             return "ready", None
-        return ("error", place.error) if place.error else ("loading", None)
+        error = place.error
+        return ("error", error if isinstance(error, FeilunError) else None) if error else ("loading", None)
 
     def context_length(self, release: Release) -> int | None:
         place = self._places.get(release.name)
         return place.engine.context_length if place and place.engine else None
+
+    def warm(self, release: Release) -> None:
+        """Have an engine loaded without waiting for it; one that failed is tried again after `RETRY_AFTER`."""
+        place = self._places.get(release.name)
+        failed = (
+            place is not None and place.error is not None and time.monotonic() - place.begun > RETRY_AFTER
+        )
+        if self.state(release)[0] == "cold" or failed:
+            self._place(release)
 
     @contextlib.asynccontextmanager
     async def lease(self, name: str | None) -> AsyncGenerator[tuple[Release, Engine]]:
@@ -59,64 +80,41 @@ class EnginePool:
         Raises `FeilunError`: 404 for an unknown model, 503 with the reason if it cannot be loaded.
         """
         release = self.registry.get(name) if name is not None else self.registry.default()
-        place = self._places.get(release.name)
-        if (
-            place is not None and place.release != release
-        ):  # changed since: the old engine finishes what it has begun
-            self._let_go(release.name)
-            place = None
-        if place is None:
-            place = self._places[release.name] = _Place(release)
-        self._places[release.name] = self._places.pop(release.name)
+        place = self._place(release)
         place.users += 1
         try:
-            async with place.lock:
-                engine = place.engine
-                if engine is None:
-                    engine = await self._load(place)
-            yield release, engine
+            yield release, await asyncio.shield(place.loading)
+        except FeilunError as error:
+            if error.code == "upstream_unreachable" and self._places.get(release.name) is place:
+                self._let_go(release.name)  # it was there and is not: look again next time
+            raise
         finally:
             place.users -= 1
-            if self._places.get(release.name) is not place and place.users == 0:
+            if place.users == 0 and self._places.get(release.name) is not place:
                 self._close(place)
+            self._trim()
 
     async def close(self) -> None:
         for name in list(self._places):
             self._let_go(name)
         await asyncio.gather(*self._closing)
 
-    async def _load(self, place: _Place) -> Engine:
-        place.error = None
-        try:
-            if place.release.kind == "upstream":
-                place.engine = Upstream(place.release)
-                return place.engine
-            self._make_room(place)
-            path = locate(place.release)
-            if path is None:
-                raise FeilunError(
-                    f"The file of model {place.release.name} is not on this machine. Fetch it: feilun models pull {place.release.name}",
-                    f"模型 {place.release.name} 的文件不在本机。请获取：feilun models pull {place.release.name}",
-                    status=503,
-                    code="model_not_pulled",
-                )
-            from feilun.serve.engines.llamacpp import LlamaCpp  # a large library: not for upstreams alone
+    def _place(self, release: Release) -> _Place:
+        place = self._places.get(release.name)
+        if place is not None and (place.release != release or place.error is not None):
+            self._let_go(release.name)  # what it has begun it finishes
+            place = None
+        place = place or _Place(release)
+        self._places.pop(release.name, None)
+        self._places[release.name] = place
+        return place
 
-            place.engine = await asyncio.to_thread(LlamaCpp, place.release, path)
-            return place.engine
-        except FeilunError as error:
-            place.error = error
-            raise
-
-    def _make_room(self, newcomer: _Place) -> None:
-        local = [
-            p
-            for p in self._places.values()
-            if p.engine is not None and p.release.kind == "gguf" and p is not newcomer
-        ]
-        for place in local[: max(0, len(local) - LOADED + 1)]:
-            if place.users == 0:
-                self._let_go(place.release.name)
+    def _trim(self) -> None:
+        loaded = [place for place in self._places.values() if place.engine and place.release.kind == "gguf"]
+        default = self.registry.default().name if len(loaded) > LOADED else ""
+        idle = [place for place in loaded if place.users == 0 and place.release.name != default]
+        for place in idle[: len(loaded) - LOADED]:
+            self._let_go(place.release.name)
 
     def _let_go(self, name: str) -> None:
         place = self._places.pop(name)
@@ -124,8 +122,33 @@ class EnginePool:
             self._close(place)
 
     def _close(self, place: _Place) -> None:
-        if place.engine is not None:
-            task = asyncio.create_task(place.engine.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-            place.engine = None
+        async def close() -> None:
+            with contextlib.suppress(Exception):  # what could not be loaded need not be closed
+                await (await place.loading).close()
+
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def _load(release: Release) -> Engine:
+    if release.kind == "upstream":
+        upstream = Upstream(release)
+        await upstream.probe()
+        return upstream
+    path = locate(release)
+    if path is None:
+        raise FeilunError(
+            f"The file of model {release.name} is not on this machine. Fetch it: feilun models pull {release.name}",
+            f"模型 {release.name} 的文件不在本机。请获取：feilun models pull {release.name}",
+            status=503,
+            code="model_not_pulled",
+        )
+
+    def load() -> Engine:
+        from feilun.serve.engines.llamacpp import LlamaCpp  # a large library: not for upstreams alone
+
+        verify(release, path)
+        return LlamaCpp(release, path)
+
+    return await asyncio.to_thread(load)

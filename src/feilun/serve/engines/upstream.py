@@ -12,6 +12,8 @@ from feilun.registry import Release
 from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
 from feilun.text import FeilunError
 
+MAX_TOOL_CALLS = 128
+
 
 class Upstream:
     """A model of another server. Closing a stream closes its connection, which stops the generation there."""
@@ -28,6 +30,21 @@ class Upstream:
         self._http = httpx.AsyncClient(
             base_url=release.source.rstrip("/") + "/", timeout=timeout, limits=limits
         )
+
+    async def probe(self) -> None:
+        """Raises `FeilunError` (502) if the server cannot be reached or refuses our key."""
+        try:
+            response = await self._http.get("models", headers=self._headers(), timeout=10)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        if response.status_code in (
+            401,
+            403,
+            502,
+            503,
+            504,
+        ):  # who merely has no list of models may well answer
+            raise self._refused(response.status_code, response.content)
 
     def chat(self, messages: Sequence[dict[str, Any]], params: Params) -> Stream:
         return self._stream("chat/completions", {"messages": messages, **params})
@@ -81,22 +98,25 @@ class Upstream:
                     data = line.removeprefix("data:").strip()
                     if data == "[DONE]":
                         return
-                    try:
-                        chunk = orjson.loads(data)
-                    except orjson.JSONDecodeError:
-                        raise self._nonsense() from None
-                    if chunk.get("error"):
-                        raise self._refused(502, orjson.dumps(chunk))
-                    choices: list[dict[str, Any]] = chunk.get("choices") or []
-                    for choice in choices:
-                        ended = ended or choice.get("finish_reason") is not None
-                        yield _delta(choice)
-                    if chunk.get("usage"):
-                        yield _usage(chunk["usage"])
+                    for item in self._items(data):
+                        ended = ended or (isinstance(item, Delta) and item.finish_reason is not None)
+                        yield item
                 if not ended:
                     raise httpx.RemoteProtocolError("its answer broke off")
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
+
+    def _items(self, data: str) -> list[Delta | Usage]:
+        """What one event says. Raises `FeilunError` if it is an error, or nothing OpenAI's API knows."""
+        try:
+            chunk = orjson.loads(data)
+            if chunk.get("error"):
+                raise self._refused(502, orjson.dumps(chunk))
+            choices: list[dict[str, Any]] = chunk.get("choices") or []
+            items: list[Delta | Usage] = [_delta(choice) for choice in choices]
+            return [*items, _usage(chunk["usage"])] if chunk.get("usage") else items
+        except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError, KeyError):
+            raise self._nonsense() from None
 
     def _headers(self) -> dict[str, str]:
         secret = self._release.secret()
@@ -126,7 +146,7 @@ class Upstream:
             error: Any = orjson.loads(content)["error"]
             why = str(error if isinstance(error, str) else error["message"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            why = content[:200].decode("utf-8", "replace").strip() or "no reason given"
+            why = " ".join(content[:200].decode("utf-8", "replace").split()) or "no reason given"
         # What the caller can mend stays a 4xx; a wrong key or a missing model is the operator's affair.
         passed_on = status if status in (400, 413, 422, 429) else 502
         return FeilunError(
@@ -138,15 +158,39 @@ class Upstream:
 
 
 def _delta(choice: dict[str, Any]) -> Delta:
-    piece = choice.get("delta")
+    """A choice of another server's chunk. Raises `TypeError`, `ValueError` or `AttributeError` for what is none."""
+    piece: dict[str, Any] | None = choice.get("delta")
     text = (piece.get("content") if piece is not None else choice.get("text")) or ""
-    tool_calls = piece.get("tool_calls") if piece else None
-    return Delta(
-        choice.get("index", 0), text, tool_calls or None, choice.get("logprobs"), choice.get("finish_reason")
-    )
+    finish = choice.get("finish_reason")
+    index = choice.get("index") or 0
+    if not isinstance(text, str) or not isinstance(finish, str | None) or not isinstance(index, int):
+        raise TypeError("a choice of other types")
+    calls: list[dict[str, Any]] = (piece.get("tool_calls") if piece else None) or []
+    for place, call in enumerate(calls):
+        call["index"] = place if call.get("index") is None else call["index"]
+        if not 0 <= call["index"] < MAX_TOOL_CALLS:
+            raise ValueError("too many tool calls")
+    return Delta(index, text, calls or None, _logprobs(choice.get("logprobs")), finish)
+
+
+def _logprobs(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Log-probabilities as chat has them; the older endpoint writes them in columns."""
+    if not found or "tokens" not in found:
+        return found or None
+    tokens: list[str] = found["tokens"]
+    tops: list[dict[str, float] | None] = found.get("top_logprobs") or [None] * len(tokens)
+    rows = [
+        {
+            "token": token,
+            "logprob": value,
+            "top_logprobs": [{"token": other, "logprob": at} for other, at in (top or {}).items()],
+        }
+        for token, value, top in zip(tokens, found["token_logprobs"], tops, strict=True)
+    ]
+    return {"content": rows}
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
     details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens") or 0
-    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached)
+    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens"))
+    return Usage(*(int(count or 0) for count in counts))

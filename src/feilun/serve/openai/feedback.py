@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from sqlalchemy.exc import IntegrityError
 
 from feilun.serve.context import Context, JsonRoute
 from feilun.serve.openai.protocol import FeedbackRequest
-from feilun.store import LOCAL_OWNER
 from feilun.store.feedback import give_feedback, list_feedback
 from feilun.store.tables import Feedback
 
@@ -19,15 +19,23 @@ router = APIRouter(route_class=JsonRoute, tags=["Feedback"])
 async def post_feedback(body: FeedbackRequest, services: Context) -> dict[str, Any]:
     """200 comes only after the commit. The body is a whole opinion: fields left out keep their previous value, null clears.
 
+    Without `user` it is the opinion of whose conversation it is.
     With `idempotency_key` the same request may be repeated until it is answered, and counts once.
     """
-    row = await services.store.write(
-        give_feedback,
-        user=body.user or LOCAL_OWNER,
-        message_id=body.message_id,
-        opinion=body.opinion(),
-        idempotency_key=body.idempotency_key,
-    )
+
+    async def give() -> Feedback:
+        return await services.store.write(
+            give_feedback,
+            user=body.user,
+            message_id=body.message_id,
+            opinion=body.opinion(),
+            idempotency_key=body.idempotency_key,
+        )
+
+    try:
+        row = await give()
+    except IntegrityError:  # the same key at the same moment: the other one is stored now
+        row = await give()
     services.metrics.feedback.labels(str(row.rating)).inc()
     return _as_json(row)
 

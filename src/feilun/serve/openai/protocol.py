@@ -84,6 +84,12 @@ class Generation(BaseModel):
     def include_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
+    @field_validator("stop")
+    @classmethod
+    def _something(cls, stop: str | list[str] | None) -> list[str] | None:
+        # An empty string stands before every word: it would stop every answer at once.
+        return [text for text in ([stop] if isinstance(stop, str) else stop or []) if text] or None
+
     def engine_params(self) -> dict[str, Any]:
         return {name: value for name in FORWARDED if (value := getattr(self, name)) is not None}
 
