@@ -30,8 +30,8 @@ def export_jsonl(session: Session, conversation_id: str, user: str) -> str:
     """One line for each branch of a conversation, the shown one first.
 
     ``messages`` is what any OpenAI client takes; ``feedback`` maps the index of an answer in it to the newest
-    opinion of it; ``statuses`` tells whole answers from those that were stopped, interrupted or failed (empty
-    ones are left out); the other keys say where the line came from.
+    opinion of it; ``statuses`` tells whole answers from those that were stopped, interrupted or failed (a branch
+    does not end in an empty one); the other keys say where the line came from.
     """
     conversation, messages = get_conversation(session, conversation_id, user)
     opinions = opinions_in(session, conversation_id)
@@ -61,7 +61,7 @@ def openai_message(message: Message) -> dict[str, Any]:
 
 def _branches(messages: list[Message], leaf_id: str | None) -> Iterator[list[Message]]:
     parents = {message.parent_id for message in messages}
-    said = [message for message in messages if _says_something(message) or message.id in parents]
+    said = [m for m in messages if m.content or m.extra.get("tool_calls") or m.id in parents]
     shown = path_to(said, leaf_id)
     if shown:
         yield shown
@@ -71,13 +71,7 @@ def _branches(messages: list[Message], leaf_id: str | None) -> Iterator[list[Mes
             yield path_to(said, leaf.id)
 
 
-def _says_something(message: Message) -> bool:
-    """False for an answer that never began."""
-    return message.role != "assistant" or bool(message.content or message.extra.get("tool_calls"))
-
-
 def _line(conversation: Conversation, branch: list[Message], opinions: dict[str, Feedback]) -> dict[str, Any]:
-    branch = [message for message in branch if _says_something(message)]
     answers = [message for message in branch if message.role == "assistant"]
     system = answers[-1].params.get("system") if answers else None
     rows: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
