@@ -24,8 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not for the session: while it is open, Playwright's event loop is the one of this thread, and other tests want theirs.
     chromium = os.environ.get("FEILUN_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         pytest.skip("no browser: install Debian's chromium, or name one in FEILUN_CHROMIUM")

@@ -86,6 +86,20 @@ def test_stop_ends_the_answer_and_keeps_what_there_is(console: OpenConsole, serv
     assert answer.inner_text().split()[:12] == kept[:12]
 
 
+def test_after_a_stop_the_conversation_goes_on(console: OpenConsole, server: Server) -> None:
+    page = console()
+    send(page, "Write a very long story about a river.")
+    speaking(page)
+    page.get_by_test_id("stop").click()
+    expect(page.get_by_test_id("message-assistant")).to_have_attribute("data-status", "stopped")
+    limit(page, 8)
+    send(page, "Thank you.")
+    answered(page, 2)
+    with server.client() as client:
+        conversation = client.get(f"/api/conversations/{page.url.rpartition('/')[2]}").json()
+    assert [message["role"] for message in conversation["messages"]] == ["user", "assistant"] * 2
+
+
 def test_a_closed_browser_stops_the_model_and_loses_nothing(console: OpenConsole, server: Server) -> None:
     page = console()
     send(page, "Write a very long story about a lighthouse.")
