@@ -6,7 +6,9 @@
 
 Tokens per CPU-second is the figure to compare: it counts what the serving process burns, whatever else the
 machine does. Rounds of the contestants alternate, so that a drifting machine is unfair to none.
-The client's own CPU time is not counted, but it takes its share of the cores.
+The client's own CPU time is not counted, but it takes its share of the cores. "in model" is the share of the
+process's CPU time spent in its busiest thread, the one that computes: on a machine whose speed drifts it
+tells the price of everything around the model without noise.
 """
 
 from __future__ import annotations
@@ -65,12 +67,23 @@ class Round:
     cpu: float = 0.0
     first: list[float] = field(default_factory=list)
     """Seconds to each request's first word."""
+    in_model: float = 0.0
+    """Share of the CPU time that went to the thread that computes."""
 
 
 class Contestant:
     """Something that answers. ``volley`` sends ``concurrency`` requests at once."""
 
     name: str
+    process: psutil.Process
+
+    def measured(self, concurrency: int, tokens: int, seed: int) -> Round:
+        """A volley, and where its CPU time went."""
+        before = {thread.id: thread.user_time + thread.system_time for thread in self.process.threads()}
+        result = self.volley(concurrency, tokens, seed)
+        spent = [t.user_time + t.system_time - before.get(t.id, 0.0) for t in self.process.threads()]
+        result.in_model = max(spent) / sum(spent)
+        return result
 
     def volley(self, concurrency: int, tokens: int, seed: int) -> Round: ...
 
@@ -83,6 +96,7 @@ class EngineAlone(Contestant):
     def __init__(self, parallel: int) -> None:
         command = [sys.executable, __file__, "--engine-worker", str(parallel)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = psutil.Process(self._process.pid)
         self._read()
 
     def volley(self, concurrency: int, tokens: int, seed: int) -> Round:
@@ -263,7 +277,7 @@ def peer_server(spec: str) -> HttpServer:
     threads = str(max(1, (os.cpu_count() or 2) - 1))
     commands = {
         "llama_cpp": [python, "-m", "llama_cpp.server", "--model", model, "--port", str(port), "--n_ctx", str(CONTEXT),
-                      "--n_threads", threads, "--n_threads_batch", threads],
+                      "--n_threads", threads, "--n_threads_batch", threads, "--interrupt_requests", "false"],
         "vllm": [python, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port", str(port),
                  "--max-model-len", str(CONTEXT), "--served-model-name", model],
     }  # fmt: skip
@@ -289,7 +303,7 @@ def compare(concurrencies: list[int], tokens: int, rounds: int, peers: list[str]
             for number in range(rounds):
                 for contestant in contestants:
                     results[contestant.name].append(
-                        contestant.volley(concurrency, tokens, 1000 * concurrency + 100 * number)
+                        contestant.measured(concurrency, tokens, 1000 * concurrency + 100 * number)
                     )
             rows += [_row(concurrency, name, got, results["engine alone"]) for name, got in results.items()]
     return rows
@@ -304,6 +318,7 @@ def _row(concurrency: int, name: str, rounds: list[Round], base: list[Round]) ->
         "tokens_per_second": statistics.median(one.tokens / one.wall for one in rounds),
         "tokens_per_cpu_second": statistics.median(one.tokens / one.cpu for one in rounds),
         "of_engine_per_cpu_second": statistics.median(ratios),
+        "cpu_in_model": statistics.median(one.in_model for one in rounds),
         "first_token_p50_s": statistics.median(first),
         "first_token_p95_s": first[min(len(first) - 1, round(0.95 * len(first)))],
     }
@@ -311,12 +326,13 @@ def _row(concurrency: int, name: str, rounds: list[Round], base: list[Round]) ->
 
 def show(rows: list[dict[str, Any]]) -> None:
     print(
-        f"{'at once':>7} {'server':14} {'tok/s':>8} {'tok/CPU-s':>10} {'of engine':>10} {'first p50':>10} {'first p95':>10}"
+        f"{'at once':>7} {'server':14} {'tok/s':>8} {'tok/CPU-s':>10} {'of engine':>10} {'in model':>9} {'first p50':>10} {'first p95':>10}"
     )
     for row in rows:
         print(
             f"{row['concurrency']:7} {row['server']:14} {row['tokens_per_second']:8.1f} {row['tokens_per_cpu_second']:10.1f} "
-            f"{row['of_engine_per_cpu_second']:10.3f} {row['first_token_p50_s']:9.2f}s {row['first_token_p95_s']:9.2f}s"
+            f"{row['of_engine_per_cpu_second']:10.3f} {row['cpu_in_model']:9.3f} "
+            f"{row['first_token_p50_s']:9.2f}s {row['first_token_p95_s']:9.2f}s"
         )
 
 

@@ -49,18 +49,19 @@ def _handler(remote: Remote) -> type[BaseHTTPRequestHandler]:
             return self._send_file(remote.files[path])
 
         def _send_file(self, data: bytes) -> None:
-            etag = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
-            asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-            same = self.headers["If-Range"] in (None, etag["ETag"])
-            if asked and remote.ranges and same:
-                begin = int(asked[1])
-                if begin >= len(data):
-                    return self._send(416, b"", {"Content-Range": f"bytes */{len(data)}", **etag})
-                part = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}
-                return self._send(206, data[begin:], {**part, **etag})
+            headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
             if remote.compresses and "gzip" in (self.headers["Accept-Encoding"] or ""):
-                return self._send(200, gzip.compress(data), {"Content-Encoding": "gzip"})
-            return self._send(200, data, etag)
+                data = gzip.compress(data, mtime=0)  # ranges are of this, then
+                headers["Content-Encoding"] = "gzip"
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+            same = self.headers["If-Range"] in (None, headers["ETag"])
+            if not (asked and remote.ranges and same):
+                return self._send(200, data, headers)
+            begin = int(asked[1])
+            if begin >= len(data):
+                return self._send(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
+            headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+            return self._send(206, data[begin:], headers)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
