@@ -5,7 +5,8 @@
     python bench/serve.py --soak 120            # 200 clients that come and go
 
 Tokens per CPU-second is the figure to compare: it counts what the serving process burns, whatever else the
-machine does. Rounds of the contestants alternate, so that a drifting machine is unfair to none.
+machine does. Rounds of the contestants alternate, so that a drifting machine is unfair to none; with
+``--together`` each runs at the same moment as the engine, which cancels a drift that is quicker than a round.
 The client's own CPU time is not counted, but it takes its share of the cores. "in model" is the share of the
 process's CPU time spent in its busiest thread, the one that computes: on a machine whose speed drifts it
 tells the price of everything around the model without noise.
@@ -284,7 +285,9 @@ def peer_server(spec: str) -> HttpServer:
     return HttpServer(name, commands[name], f"http://127.0.0.1:{port}", model=model)
 
 
-def compare(concurrencies: list[int], tokens: int, rounds: int, peers: list[str]) -> list[dict[str, Any]]:
+def compare(
+    concurrencies: list[int], tokens: int, rounds: int, peers: list[str], *, together: bool
+) -> list[dict[str, Any]]:
     from feilun.serve.engines.llamacpp import PARALLEL
 
     rows: list[dict[str, Any]] = []
@@ -299,25 +302,45 @@ def compare(concurrencies: list[int], tokens: int, rounds: int, peers: list[str]
         for contestant in contestants:
             contestant.volley(1, 8, 90_000)  # warm up
         for concurrency in concurrencies:
-            results: dict[str, list[Round]] = {contestant.name: [] for contestant in contestants}
+            pairs: dict[str, list[tuple[Round, Round]]] = {contestant.name: [] for contestant in contestants}
             for number in range(rounds):
-                for contestant in contestants:
-                    results[contestant.name].append(
-                        contestant.measured(concurrency, tokens, 1000 * concurrency + 100 * number)
-                    )
-            rows += [_row(concurrency, name, got, results["engine alone"]) for name, got in results.items()]
+                asked = (concurrency, tokens, 1000 * concurrency + 100 * number)
+                # In turn forwards and backwards: who goes first gains nothing from a machine that slows down or speeds up.
+                order = contestants if number % 2 == 0 else contestants[::-1]
+                if together:
+                    for contestant in order:
+                        if contestant is not engine:
+                            pairs[contestant.name].append(_side_by_side(contestant, engine, asked))
+                else:
+                    got = {contestant.name: contestant.measured(*asked) for contestant in order}
+                    for name, result in got.items():
+                        pairs[name].append((result, got[engine.name]))
+            rows += [_row(concurrency, name, paired) for name, paired in pairs.items() if paired]
     return rows
 
 
-def _row(concurrency: int, name: str, rounds: list[Round], base: list[Round]) -> dict[str, Any]:
+def _side_by_side(one: Contestant, other: Contestant, asked: tuple[int, int, int]) -> tuple[Round, Round]:
+    results: dict[str, Round] = {}
+
+    def measure(contestant: Contestant) -> None:
+        results[contestant.name] = contestant.measured(*asked)
+
+    _at_once([lambda: measure(one), lambda: measure(other)])
+    return results[one.name], results[other.name]
+
+
+def _row(concurrency: int, name: str, pairs: list[tuple[Round, Round]]) -> dict[str, Any]:
+    rounds = [one for one, _ in pairs]
     first = sorted(value for one in rounds for value in one.first)
-    ratios = [(a.tokens / a.cpu) / (b.tokens / b.cpu) for a, b in zip(rounds, base, strict=True)]
+    ratios = [(one.tokens / one.cpu) / (base.tokens / base.cpu) for one, base in pairs]
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return {
         "concurrency": concurrency,
         "server": name,
         "tokens_per_second": statistics.median(one.tokens / one.wall for one in rounds),
         "tokens_per_cpu_second": statistics.median(one.tokens / one.cpu for one in rounds),
-        "of_engine_per_cpu_second": statistics.median(ratios),
+        "of_engine_per_cpu_second": middle,
+        "of_engine_quartiles": [low, high],
         "cpu_in_model": statistics.median(one.in_model for one in rounds),
         "first_token_p50_s": statistics.median(first),
         "first_token_p95_s": first[min(len(first) - 1, round(0.95 * len(first)))],
@@ -325,13 +348,15 @@ def _row(concurrency: int, name: str, rounds: list[Round], base: list[Round]) ->
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    print(
-        f"{'at once':>7} {'server':14} {'tok/s':>8} {'tok/CPU-s':>10} {'of engine':>10} {'in model':>9} {'first p50':>10} {'first p95':>10}"
+    names = (
+        f"{'at once':>7} {'server':14} {'tok/s':>8} {'tok/CPU-s':>10} {'of engine':>10} {'(quartiles)':>13} "
     )
+    print(names + f"{'in model':>9} {'first p50':>10} {'first p95':>10}")
     for row in rows:
+        low, high = row["of_engine_quartiles"]
         print(
             f"{row['concurrency']:7} {row['server']:14} {row['tokens_per_second']:8.1f} {row['tokens_per_cpu_second']:10.1f} "
-            f"{row['of_engine_per_cpu_second']:10.3f} {row['cpu_in_model']:9.3f} "
+            f"{row['of_engine_per_cpu_second']:10.3f} ({low:.3f}-{high:.3f}) {row['cpu_in_model']:9.3f} "
             f"{row['first_token_p50_s']:9.2f}s {row['first_token_p95_s']:9.2f}s"
         )
 
@@ -436,6 +461,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--together", action="store_true", help="each beside the engine, at the same moment")
     parser.add_argument("--soak", type=float, metavar="SECONDS")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--engine-worker", type=int, help=argparse.SUPPRESS)
@@ -447,7 +473,13 @@ def main() -> None:
         result: Any = soak(args.soak)
         print(json.dumps(result, indent=2))
         return
-    rows = compare([int(part) for part in args.concurrency.split(",")], args.tokens, args.rounds, args.peer)
+    rows = compare(
+        [int(part) for part in args.concurrency.split(",")],
+        args.tokens,
+        args.rounds,
+        args.peer,
+        together=args.together,
+    )
     print(json.dumps(rows, indent=2)) if args.json else show(rows)
 
 

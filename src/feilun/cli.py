@@ -10,9 +10,11 @@ from typing import Annotated, NoReturn
 
 import typer
 from typer import rich_utils
+from typer.exceptions import TyperException
 
 from feilun import __version__
-from feilun.commands import chat, doctor, export, models, up
+from feilun.commands import chat, doctor, export, jobs, models, up
+from feilun.commands.usage import usage_error
 from feilun.text import FeilunError, locale_language, say
 from feilun.workspace import default_workspace
 
@@ -73,18 +75,23 @@ app.command("chat", help=chat.HELP)(chat.chat)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
 app.command("export", help=export.HELP)(export.export)
 app.add_typer(models.app, name="models")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:
-    """Run the command line; what the user can mend ends in one line on stderr and exit code 1."""
+    """Run the command line; what the user can mend ends in one line on stderr and exit code 1, or 2 for the command line itself."""
     os.umask(0o077)  # what people say is for the owner's eyes, also in a folder that others may read
     try:
-        app()
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except TyperException as error:
+        if not error.format_message():  # a group without a command has shown its help
+            sys.exit(error.exit_code)
+        _end(str(usage_error(error)), error.exit_code)
     except FeilunError as error:
         _end(str(error))
     except OSError as error:  # a full disk, a folder one may not read
@@ -93,6 +100,6 @@ def main() -> None:
         _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
 
 
-def _end(why: str) -> NoReturn:
+def _end(why: str, code: int = 1) -> NoReturn:
     typer.secho(say("Error: ", "错误：") + why, fg="red" if sys.stderr.isatty() else None, err=True)
-    sys.exit(1)
+    sys.exit(code)

@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from feilun import __version__
 from feilun.text import FeilunError
+from feilun.validation import explain
 
 MANIFEST = "artifact.json"
 
@@ -71,10 +72,8 @@ class Manifest(BaseModel):
                 f"{folder} is not an artifact: it has no {MANIFEST}.", f"{folder} 不是产物：缺少 {MANIFEST}。"
             ) from None
         except ValidationError as error:
-            raise FeilunError(
-                f"{path} is broken: {error.errors()[0]['msg']}.",
-                f"{path} 已损坏：{error.errors()[0]['msg']}。",
-            ) from None
+            said = explain(error.errors()[0])
+            raise FeilunError(f"{path} is broken: {said.en}.", f"{path} 已损坏：{said.zh}。") from None
 
 
 @contextlib.contextmanager

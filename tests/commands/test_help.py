@@ -52,8 +52,28 @@ def test_the_version_is_told() -> None:
     assert run_feilun("--version").stdout == f"feilun {__version__}\n"
 
 
-def test_an_unknown_command_is_not_a_traceback() -> None:
-    result = run_feilun("fly")
-    assert result.returncode == 2
-    assert "fly" in result.stderr
-    assert "Traceback" not in result.stderr
+@pytest.mark.parametrize(
+    ("words", "english", "chinese"),
+    [
+        (["fly"], "No such command 'fly'.", "没有命令“fly”。"),
+        (["models", "pul"], "No such command 'pul'. Did you mean 'pull'?", "没有命令“pul”。您是否想用 'pull'？"),
+        (["up", "--prt", "1"], "No such option: --prt (Possible options: --port).", "没有选项 --prt（相近的选项：--port）。"),
+        (["up", "--port"], "Option '--port' requires an argument.", "选项 --port 需要一个值。"),
+        (["up", "--port", "x"], "Invalid value for '--port': Input should be a valid integer", "--port 的值无效：应为整数。"),
+        (["models", "add"], "Missing argument 'name'.", "缺少参数“name”。"),
+        (["doctor", "now"], "Got unexpected extra argument(s) (now).", "多余的参数：now。"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_explained_in_one_line(words: list[str], english: str, chinese: str) -> None:
+    for language, sentence in (("en", f"Error: {english}"), ("zh", f"错误：{chinese}")):
+        result = run_feilun(*words, FEILUN_LANG=language)
+        assert result.returncode == 2
+        assert result.stderr.startswith(sentence)
+        assert result.stderr.count("\n") == 1
+        assert "--help" in result.stderr
+
+
+def test_a_group_alone_shows_its_help() -> None:
+    result = run_feilun("models")
+    assert "pull" in result.stdout
+    assert result.stderr == ""

@@ -73,6 +73,16 @@ def test_a_chinese_question_typed_with_an_input_method_is_sent_only_when_it_is_d
     expect(page.get_by_test_id("message-user")).to_contain_text("你好")
 
 
+def test_a_question_asked_before_the_server_has_said_how_it_is_gets_its_answer(console: OpenConsole) -> None:
+    page = console()
+    page.route("**/api/status", lambda _route: None)  # its answer does not come
+    page.reload()
+    send(page, "Write a very long story about a well.")
+    speaking(page)
+    page.get_by_test_id("stop").click()
+    expect(page.get_by_test_id("message-assistant")).to_have_attribute("data-status", "stopped")
+
+
 def test_stop_ends_the_answer_and_keeps_what_there_is(console: OpenConsole, server: Server) -> None:
     page = console()
     send(page, "Write a very long story about a robot who learns to cook.")

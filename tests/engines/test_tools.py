@@ -75,12 +75,22 @@ def text_of(items: Sequence[Delta | Usage], index: int = 0) -> str:
 
 def calls_of(items: Sequence[Delta | Usage], index: int = 0) -> list[dict[str, Any]]:
     deltas = [item for item in items if isinstance(item, Delta) and item.index == index]
-    calls = [call for item in deltas for call in item.tool_calls or ()]
-    assert [call["index"] for call in calls] == list(range(len(calls)))
-    assert all(call["id"].startswith("call_") and call["type"] == "function" for call in calls)
-    assert len({call["id"] for call in calls}) == len(calls)
-    functions = [call["function"] for call in calls]
-    return [{"name": f["name"], "arguments": json.loads(f["arguments"])} for f in functions]
+    pieces = [call for item in deltas for call in item.tool_calls or ()]
+    heads = [piece for piece in pieces if "name" in piece["function"]]
+    assert [piece["index"] for piece in heads] == list(range(len(heads)))
+    assert all(piece["id"].startswith("call_") and piece["type"] == "function" for piece in heads)
+    assert len({piece["id"] for piece in heads}) == len(heads)
+    return [
+        {"name": head["function"]["name"], "arguments": json.loads(arguments_of(items, head["index"], index))}
+        for head in heads
+    ]
+
+
+def arguments_of(items: Sequence[Delta | Usage], call: int = 0, index: int = 0) -> str:
+    """The arguments of a call as they were written, whole or not."""
+    deltas = [item for item in items if isinstance(item, Delta) and item.index == index]
+    pieces = [piece for item in deltas for piece in item.tool_calls or () if piece["index"] == call]
+    return "".join(piece["function"]["arguments"] for piece in pieces)
 
 
 def finish_of(items: Sequence[Delta | Usage], index: int = 0) -> list[str]:
@@ -169,7 +179,7 @@ def test_a_call_without_arguments_has_none() -> None:
         "<tool_call></tool_call>",
         "<tool_call>[1]</tool_call>",
         '<tool_call>{"arguments": {}}</tool_call>',
-        f"{written(CALL)}<tool_call>{{</tool_call>",
+        '<tool_call>{"name": "\\q", "arguments": {}}</tool_call>',
     ],
 )
 def test_a_broken_call_is_shown_as_it_is(text: str) -> None:
@@ -193,6 +203,27 @@ def test_no_token_loses_its_logprob(pieces: list[str]) -> None:
     items, _ = answer([*deltas, Delta(finish_reason="stop")])
     rows = [item.logprobs for item in items if isinstance(item, Delta) and item.logprobs]
     assert [token["token"] for row in rows for token in row["content"]] == pieces
+
+
+def test_arguments_flow_as_they_are_written() -> None:
+    city = {"name": "weather", "arguments": {"city": '"}{\\ 北京', "days": [{"day": 1}]}}
+    pieces = list(written(city))
+    items, _ = answer(spoken([*pieces, ""]))
+    assert calls_of(items) == [city]
+    growing = [item for item in items if isinstance(item, Delta) and item.tool_calls]
+    assert len(growing) > len(json.dumps(city["arguments"], ensure_ascii=False))
+
+
+def test_what_follows_a_call_is_no_second_one_unless_it_is_whole() -> None:
+    items, _ = answer(spoken([f"{written(CALL)} So: <tool_call>{{</tool_call>", ""]))
+    assert (calls_of(items), text_of(items), finish_of(items)) == ([CALL], "", ["tool_calls"])
+
+
+@pytest.mark.parametrize(("mark", "choice"), [("<tool_call>", "auto"), ("", "required")])
+def test_a_call_cut_off_in_its_arguments_is_kept_as_far_as_it_came(mark: str, choice: str) -> None:
+    text = mark + '{"name": "weather", "arguments": {"city": "Bei'
+    items, _ = answer(spoken([text, ""], "length"), tool_choice=choice)
+    assert (arguments_of(items), finish_of(items)) == ('{"city": "Bei', ["length"])
 
 
 # --- calls that are demanded -------------------------------------------------------------------------------

@@ -158,6 +158,17 @@ def test_answers_that_never_began_are_left_out_and_half_ones_are_marked(store: S
     assert line["statuses"] == ["complete", "stopped"]
 
 
+def test_the_branch_before_an_answer_that_failed_stays_the_first_line(store: Store, tell: Tell) -> None:
+    first = tell("old question", "old answer")
+    place = first.conversation_id
+    tell("new question", "new answer", conversation_id=place)
+    (_, shown) = tell("old question", "old answer", "", conversation_id=place, parent_id=None).message_ids
+    with store.writing() as session:
+        change_conversation(session, place, "local", {"leaf_id": shown})
+    first_line = lines_of(store, place)[0]
+    assert first_line["messages"][0]["content"] == "old question"
+
+
 def test_what_was_said_around_an_answer_that_never_began_is_kept(store: Store, tell: Tell) -> None:
     first = tell("one", "", status="stopped")
     history = [

@@ -12,7 +12,8 @@ export function Composer({ threadKey }: { threadKey: string }) {
   const t = useT()
   const [text, setText] = useDraft(threadKey)
   const { streaming, notSent } = useThread(threadKey)
-  const ready = useServer(({ status, reachable }) => reachable && status?.ready === true)
+  // Until the first status has come the server itself is the judge: what it refuses comes back into the box.
+  const ready = useServer(({ status, reachable }) => reachable && status?.ready !== false)
   const box = useRef<HTMLTextAreaElement>(null)
   const canSend = ready && !streaming && text.trim() !== ''
 

@@ -106,7 +106,7 @@ async function ask({ key, path, text, draft }: Ask): Promise<void> {
   let fault: unknown = null
   try {
     const { models, status } = useServer.getState()
-    const model = modelFor(settings, models)?.id ?? status?.default_model
+    const model = modelFor(settings, models)?.id ?? settings.model ?? status?.default_model
     const events = streamCompletion({
       messages: [...path.map(wire), ...(text === null ? [] : [{ role: 'user' as const, content: text }])],
       settings: { ...settings, model },

@@ -1,4 +1,4 @@
-"""The header of a GGUF file: enough to refuse a bad file in one clear line before llama.cpp reads it.
+"""The header of a GGUF file: enough to refuse a bad file in one clear line before llama.cpp reads it, and to find the tensors in it.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian.
 """
@@ -6,7 +6,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 an
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,10 +31,23 @@ _LIMIT = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Where a tensor lies and how it is stored."""
+
+    shape: tuple[int, ...]
+    """Rows first, as NumPy and PyTorch count; the file counts the other way round."""
+    kind: int
+    """GGML's number of its quantisation."""
+    begin: int
+    """Bytes from the start of the file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
-    """Metadata of a GGUF file; arrays (vocabularies, mostly) are passed over and stand as None."""
+    """What a GGUF file says of itself. Arrays (vocabularies, mostly) are passed over and stand as None unless asked for."""
 
     metadata: dict[str, Any]
+    tensors: dict[str, TensorInfo] = field(default_factory=dict[str, TensorInfo])
 
     @property
     def architecture(self) -> str:
@@ -80,11 +93,14 @@ class Header:
         return value if isinstance(value, str) else None
 
 
-def read_header(path: Path) -> Header:
-    """Read and check a header. Raises `FeilunError` if the file is missing, not GGUF, damaged, or cut short."""
+def read_header(path: Path, *, arrays: bool = False) -> Header:
+    """Read and check a header, with ``arrays`` the vocabulary as well (a second or so for the largest).
+
+    Raises `FeilunError` if the file is missing, not GGUF, damaged, or cut short.
+    """
     try:
         with path.open("rb") as file:
-            return _read(file, path.stat().st_size)
+            return _read(file, path.stat().st_size, arrays)
     except FileNotFoundError:
         raise FeilunError(
             f"There is no file {path}.", f"文件 {path} 不存在。", status=503, code="model_file_missing"
@@ -110,7 +126,7 @@ def bad_model_file(path: Path, why: str) -> FeilunError:
     )
 
 
-def _read(file: BinaryIO, size: int) -> Header:
+def _read(file: BinaryIO, size: int, arrays: bool) -> Header:
     if file.read(4) != b"GGUF":
         raise ValueError("it does not begin with GGUF")
     version, tensors, pairs = _take(file, "<I"), _take(file, "<Q"), _take(file, "<Q")
@@ -121,19 +137,21 @@ def _read(file: BinaryIO, size: int) -> Header:
     metadata: dict[str, Any] = {}
     for _ in range(pairs):
         key = _string(file)
-        metadata[key] = _value(file, _take(file, "<I"))
-    last = 0
+        metadata[key] = _value(file, _take(file, "<I"), size if arrays else None)
+    found: list[tuple[str, tuple[int, ...], int, int]] = []
     for _ in range(tensors):
-        _string(file)
-        file.seek(8 * _take(file, "<I") + 4, 1)
-        last = max(last, _take(file, "<Q"))
+        name, dimensions = _string(file), _take(file, "<I")
+        if dimensions > 8:
+            raise ValueError("its header makes no sense")
+        shape = tuple(_take(file, "<Q") for _ in range(dimensions))[::-1]
+        found.append((name, shape, _take(file, "<I"), _take(file, "<Q")))
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1:
         raise ValueError("its header makes no sense")
     data = -(-file.tell() // alignment) * alignment
-    if tensors and data + last >= size:
+    if found and data + max(offset for *_, offset in found) >= size:
         raise ValueError("the file is cut short")
-    return Header(metadata)
+    return Header(metadata, {name: TensorInfo(shape, kind, data + at) for name, shape, kind, at in found})
 
 
 def _take(file: BinaryIO, form: str) -> Any:
@@ -147,7 +165,8 @@ def _string(file: BinaryIO) -> str:
     return file.read(length).decode("utf-8", "replace")
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
+def _value(file: BinaryIO, kind: int, keep: int | None) -> Any:
+    """A value of type ``kind``; an array only with ``keep``, the size of the file, which no array can exceed."""
     if kind == _STRING:
         return _string(file)
     if kind in _SCALARS:
@@ -158,13 +177,21 @@ def _value(file: BinaryIO, kind: int) -> Any:
     if count > _LIMIT or item == _ARRAY:
         raise ValueError("its header makes no sense")
     if item == _STRING:
+        if keep is not None:
+            return [_string(file) for _ in range(count)]
         for _ in range(count):
             length = _take(file, "<Q")
             if length > _LIMIT:
                 raise ValueError("its header makes no sense")
             file.seek(length, 1)
     elif item in _SCALARS:
-        file.seek(count * struct.calcsize(_SCALARS[item]), 1)
+        form = _SCALARS[item]
+        length = count * struct.calcsize(form)
+        if keep is not None:
+            if length > keep:
+                raise ValueError("the file is cut short")
+            return list(struct.unpack(f"<{count}{form[1]}", file.read(length)))
+        file.seek(length, 1)
     else:
         raise ValueError(f"unknown value type {item}")
     return None

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from feilun.text import FeilunError
+from feilun.validation import explain
 from feilun.workspace import Workspace, locked, write_atomically
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
@@ -186,10 +187,10 @@ class Registry:
             return _File(default=DEFAULT.name, models=[DEFAULT])
         except ValidationError as error:
             problem = error.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"])
+            where, said = ".".join(str(part) for part in problem["loc"]), explain(problem)
             raise FeilunError(
-                f"{self._path} is broken at '{where}': {problem['msg']}. Mend it, or delete it to begin with the default model.",
-                f"{self._path} 在“{where}”处有误：{problem['msg']}。请修正，或删除该文件以恢复默认模型。",
+                f"{self._path} is broken at '{where}': {said.en}. Mend it, or delete it to begin with the default model.",
+                f"{self._path} 在“{where}”处有误：{said.zh}。请修正，或删除该文件以恢复默认模型。",
                 code="registry_broken",
             ) from None
         if all(release.name != file.default for release in file.models):

@@ -14,8 +14,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from feilun.text import FeilunError, Language, header_language
+from feilun.validation import explain
 
 log = logging.getLogger("feilun")
+
+
+_PHRASES = {404: "没有这个地址", 405: "此地址不支持该方法"}
+"""HTTP's own phrases in Chinese, where one may meet them."""
 
 
 class WhileReading(HTTPException):
@@ -61,16 +66,15 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        parts = [str(part) for part in first["loc"] if part not in ("body", "query")]
+        loc = () if first["type"] == "json_invalid" else first["loc"]  # there it is an offset
+        parts = [str(part) for part in loc if part not in ("body", "query")]
         # Names of types are pydantic's own affair, and come after the field they are about.
         where = ".".join(takewhile(lambda part: part.isidentifier() or part.isdigit(), parts))[:100]
-        said = first["msg"]
-        if first["type"] == "json_invalid":
-            said = f"the body is not valid JSON ({first.get('ctx', {}).get('error', '')})"
+        said = explain(first)
         return error_response(
             FeilunError(
-                f"{where or 'body'}: {said}",
-                f"{where or '请求体'}：{said}",
+                f"{where or 'body'}: {said.en}",
+                f"{where or '请求体'}：{said.zh}",
                 status=400,
                 code="invalid_value",
                 param=where or None,
@@ -83,9 +87,14 @@ def install(app: FastAPI) -> None:
         if isinstance(error, WhileReading):
             return error_response(error.known, request.headers)
         phrase = HTTPStatus(error.status_code).phrase
-        text = f"{phrase}: {request.method} {request.url.path}"
+        what = f"{request.method} {request.url.path}"
         return error_response(
-            FeilunError(text, text, status=error.status_code, code=phrase.lower().replace(" ", "_")),
+            FeilunError(
+                f"{phrase}: {what}",
+                f"{_PHRASES.get(error.status_code, phrase)}：{what}",
+                status=error.status_code,
+                code=phrase.lower().replace(" ", "_"),
+            ),
             request.headers,
         )
 

@@ -61,8 +61,9 @@ def openai_message(message: Message) -> dict[str, Any]:
 
 def _branches(messages: list[Message], leaf_id: str | None) -> Iterator[list[Message]]:
     parents = {message.parent_id for message in messages}
-    said = [m for m in messages if m.content or m.extra.get("tool_calls") or m.id in parents]
-    shown = path_to(said, leaf_id)
+    unsaid = {m.id: m for m in messages if not (m.content or m.extra.get("tool_calls") or m.id in parents)}
+    said = [message for message in messages if message.id not in unsaid]
+    shown = path_to(said, unsaid[leaf_id].parent_id if leaf_id in unsaid else leaf_id)
     if shown:
         yield shown
     parents = {message.parent_id for message in said}

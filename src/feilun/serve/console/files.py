@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 import feilun
 from feilun.text import say
@@ -45,7 +45,13 @@ def install(app: FastAPI) -> None:
         return Response(_DOCS_START, media_type="text/javascript")
 
     if (DIST / "index.html").exists():
-        app.mount("/", _Files(directory=DIST, html=True))
+        # As the router's last resort, not as a mount at "/": that would match every path and hide a wrong method (405).
+        console, nowhere = _Files(directory=DIST, html=True), app.router.default
+
+        async def file(scope: Scope, receive: Receive, send: Send) -> None:
+            await (console if scope["type"] == "http" else nowhere)(scope, receive, send)
+
+        app.router.default = file
         return
 
     @app.get("/", include_in_schema=False)

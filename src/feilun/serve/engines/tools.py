@@ -7,8 +7,9 @@ tool by name) the answer is held to the tools' JSON schemas by a grammar, so tha
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
@@ -20,6 +21,9 @@ from feilun.text import FeilunError
 Generate = Callable[[Sequence[dict[str, Any]], Params], Stream]
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"\\]+)"\s*(?:,\s*"arguments"\s*:\s*(?=\{)|\})')
+"""What stands before the arguments of a call, or a whole call that has none; group 1 is the name."""
+_MARKED_HEAD = re.compile(rf"\s*{_OPEN}{_HEAD.pattern}")
 
 
 def speak_tools(messages: Sequence[dict[str, Any]], params: Params, generate: Generate) -> Stream:
@@ -40,12 +44,12 @@ def speak_tools(messages: Sequence[dict[str, Any]], params: Params, generate: Ge
     wanted = _chosen(tools, choice)
     described = _describe(plain, wanted)
     if choice == "auto":
-        return _found_calls(generate(described, rest))
+        return _read_calls(generate(described, rest), marked=True)
     rest["response_format"] = {
         "type": "json_schema",
         "json_schema": {"name": "tool_call", "schema": _call_schema(wanted)},
     }
-    return _forced_calls(generate(described, rest))
+    return _read_calls(generate(described, rest), marked=False)
 
 
 def _without_tools(message: dict[str, Any]) -> dict[str, Any]:
@@ -112,64 +116,92 @@ def _call_schema(tools: list[dict[str, Any]]) -> dict[str, Any]:
     return calls[0] if len(calls) == 1 else {"anyOf": calls}
 
 
-def _tool_call(call: dict[str, Any], index: int) -> dict[str, Any]:
-    arguments = orjson.dumps(call.get("arguments") or {}).decode()
-    function = {"name": call.get("name"), "arguments": arguments}
-    return {"index": index, "id": "call_" + secrets.token_hex(12), "type": "function", "function": function}
+async def _read_calls(stream: Stream, *, marked: bool) -> Stream:
+    """Turn calls written as JSON into calls while they are written.
 
-
-async def _forced_calls(stream: Stream) -> Stream:
-    """Turn an answer that is one call as JSON into the call, when it is whole."""
-    texts: dict[int, str] = {}
+    With ``marked`` an answer is text unless it begins with ``<tool_call>``; without, it is one call and nothing else.
+    """
+    readers: dict[int, _CallReader] = {}
     async with aclosing(stream):
         async for delta in stream:
             if isinstance(delta, Usage) or delta == Delta():  # Delta(): the request was accepted
                 yield delta
                 continue
-            texts[delta.index] = texts.get(delta.index, "") + delta.content
-            if delta.finish_reason is None:
-                continue
-            try:
-                call = _tool_call(orjson.loads(texts[delta.index]), 0)
-            except orjson.JSONDecodeError:  # cut off by max_tokens: what there is, as it is
-                yield Delta(delta.index, texts[delta.index], None, None, delta.finish_reason)
-                continue
-            yield Delta(delta.index, tool_calls=[call])
-            yield Delta(delta.index, finish_reason="tool_calls")
-
-
-async def _found_calls(stream: Stream) -> Stream:
-    """Pass text on as it comes, unless it begins as a call: then wait for its end."""
-    held: dict[int, list[Delta]] = {}
-    speaking: set[int] = set()
-    async with aclosing(stream):
-        async for delta in stream:
-            if isinstance(delta, Usage) or delta.index in speaking or delta == Delta():  # Delta(): accepted
-                yield delta
-                continue
-            waiting = held.setdefault(delta.index, [])
-            waiting.append(delta)
-            begun = "".join(piece.content for piece in waiting).lstrip()
-            if delta.finish_reason is None and (begun.startswith(_OPEN) or _OPEN.startswith(begun)):
-                continue
-            calls = _parse_calls(begun)
-            if calls:
-                yield Delta(delta.index, tool_calls=[_tool_call(call, i) for i, call in enumerate(calls)])
-                yield Delta(delta.index, finish_reason="tool_calls")
-                continue
-            speaking.add(delta.index)
-            for piece in waiting:
+            for piece in readers.setdefault(delta.index, _CallReader(marked)).read(delta):
                 yield piece
 
 
-def _parse_calls(text: str) -> list[dict[str, Any]]:
-    calls: list[dict[str, Any]] = []
-    for piece in text.split(_OPEN)[1:] if text.startswith(_OPEN) else ():
-        try:
-            call: Any = orjson.loads(piece.partition(_CLOSE)[0])
-        except orjson.JSONDecodeError:
-            return []
-        if not isinstance(call, dict) or "name" not in call:
-            return []
-        calls.append(cast("dict[str, Any]", call))
-    return calls
+class _CallReader:
+    """The calls of one choice, passed on piece by piece as OpenAI streams them."""
+
+    def __init__(self, marked: bool) -> None:
+        self._head = _MARKED_HEAD if marked else _HEAD
+        self._marked = marked
+        self._waiting: list[Delta] | None = []  # what may yet turn out to be text; None once that is decided
+        self._held: str = ""
+        self._calls = 0
+        self._depth = 0  # of brackets, within the arguments of a call
+        self._quoted = self._escaped = False
+
+    def read(self, delta: Delta) -> Iterator[Delta]:
+        if self._waiting is None and not self._calls:
+            yield delta
+            return
+        self._held += delta.content
+        if self._waiting is not None:
+            self._waiting.append(delta)
+        if self._is_text(at_end=delta.finish_reason is not None):
+            waiting, self._waiting = self._waiting or [], None
+            yield from waiting
+            return
+        for function in self._functions():
+            call: dict[str, Any] = {"index": self._calls - 1, "function": function}
+            if "name" in function:
+                call |= {"id": "call_" + secrets.token_hex(12), "type": "function"}
+            yield Delta(delta.index, tool_calls=[call])
+        if delta.finish_reason is not None:
+            whole = self._depth == 0
+            yield Delta(delta.index, finish_reason="tool_calls" if whole else delta.finish_reason)
+
+    def _is_text(self, *, at_end: bool) -> bool:
+        """Whether the answer is no call after all."""
+        if self._calls or self._head.match(self._held):
+            self._waiting = None
+            return False
+        begun = self._held.lstrip()
+        return at_end or (self._marked and not (begun.startswith(_OPEN) or _OPEN.startswith(begun)))
+
+    def _functions(self) -> Iterator[dict[str, str]]:
+        """The names and pieces of arguments in what is held."""
+        while self._held:
+            if self._depth == 0:
+                head = self._head.search(self._held) if self._calls else self._head.match(self._held)
+                if head is None:
+                    return
+                self._held = self._held[head.end() :]
+                self._calls += 1
+                bare = head[0].endswith("}")
+                yield {"name": head[1], "arguments": "{}" if bare else ""}
+                if bare:
+                    continue
+            end = self._end_of_arguments()
+            yield {"arguments": self._held[:end]}
+            self._held = self._held[end:]
+
+    def _end_of_arguments(self) -> int:
+        """How many of the characters held belong to the arguments of the present call."""
+        for position, character in enumerate(self._held):
+            if self._escaped:
+                self._escaped = False
+            elif self._quoted:
+                self._escaped = character == "\\"
+                self._quoted = character != '"'
+            elif character == '"':
+                self._quoted = True
+            elif character in "{[":
+                self._depth += 1
+            elif character in "}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    return position + 1
+        return len(self._held)

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from feilun.store.conversations import text_of
+from feilun.validation import invalid
 
 Short = Annotated[str, StringConstraints(max_length=256)]
 JsonObject = dict[str, JsonValue]
@@ -73,7 +74,7 @@ class Generation(BaseModel):
     def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
         for token in bias or ():
             if not (token.isascii() and token.isdigit() and len(token) < 10):
-                raise ValueError(f"logit_bias: '{token[:20]}' is not a token id")
+                raise invalid(f"'{token[:20]}' is not a token id", f"“{token[:20]}”不是词元编号")
         return bias
 
     @property
@@ -124,11 +125,14 @@ class ChatMessage(BaseModel):
     @model_validator(mode="after")
     def _text_only(self) -> ChatMessage:
         if self.role in ("user", "tool", "system", "developer") and self.content is None:
-            raise ValueError(f"a {self.role} message needs content")
+            raise invalid(f"a {self.role} message needs content", f"{self.role} 消息需要 content")
         if isinstance(self.content, list):
             for part in self.content:
                 if part.type != "text" or part.text is None:
-                    raise ValueError(f"content of type '{part.type}' is not supported; send text")
+                    raise invalid(
+                        f"content of type '{part.type}' is not supported; send text",
+                        f"不支持“{part.type}”类型的内容，请发送文本",
+                    )
         return self
 
 
@@ -169,7 +173,7 @@ class ResponseFormat(BaseModel):
     @model_validator(mode="after")
     def _has_schema(self) -> ResponseFormat:
         if self.type == "json_schema" and self.json_schema is None:
-            raise ValueError("json_schema is missing")
+            raise invalid("json_schema is missing", "缺少 json_schema")
         return self
 
 
@@ -186,9 +190,9 @@ class ChatCompletionRequest(Generation):
     @model_validator(mode="after")
     def _consistent(self) -> ChatCompletionRequest:
         if self.top_logprobs and not self.logprobs:
-            raise ValueError("top_logprobs needs logprobs: true")
+            raise invalid("top_logprobs needs logprobs: true", "top_logprobs 需要 logprobs: true")
         if self.tool_choice not in (None, "none", "auto") and not self.tools:
-            raise ValueError("tool_choice needs tools")
+            raise invalid("tool_choice needs tools", "tool_choice 需要 tools")
         return self
 
     def openai_messages(self) -> list[dict[str, Any]]:
@@ -226,11 +230,11 @@ class CompletionRequest(Generation):
     @model_validator(mode="after")
     def _supported(self) -> CompletionRequest:
         if self.suffix:
-            raise ValueError("suffix is not supported")
+            raise invalid("suffix is not supported", "不支持 suffix")
         if self.best_of is not None and self.best_of != self.choices:
-            raise ValueError("best_of is not supported")
+            raise invalid("best_of is not supported", "不支持 best_of")
         if isinstance(self.prompt, list) and len(self.prompt) * self.choices > 64:
-            raise ValueError("at most 64 choices in all")
+            raise invalid("at most 64 choices in all", "一次最多 64 个回答")
         return self
 
     @property
