@@ -101,5 +101,5 @@ $(TRAIN): $(STAMP_FILES) | $(VENV)
 
 $(DEV): $(STAMP_FILES) | $(VENV)
 	@echo "Installing Feilun and its development tools into $(VENV)"
-	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install --editable '.[dev,train]'
 	@touch $(BASE) $@

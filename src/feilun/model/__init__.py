@@ -1,0 +1,1 @@
+"""MODEL: transformer, tokenizer, adapters, and the field's file formats. Needs the extra ``feilun[train]``."""

@@ -1,0 +1,139 @@
+"""Hugging Face folders in and out: the field's tensor names live here and nowhere else.
+
+Safetensors only; a pickle is never opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from feilun.model.config import ModelConfig
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+def load(folder: Path, dtype: torch.dtype | None = torch.float32) -> Transformer:
+    """A model from a Hugging Face folder, its weights in ``dtype`` (None: as stored).
+
+    Raises `FeilunError` if files are missing or damaged, or do not fit the config.
+    """
+    config = ModelConfig.read(folder)
+    with torch.device("meta"):
+        model = Transformer(config)
+    state, expected = from_hf(config, _read(folder), dtype), model.state_dict()
+    if config.tied:
+        del expected["head.weight"]
+    for name in sorted(expected.keys() | state.keys()):
+        shapes = [list(tensors[name].shape) if name in tensors else None for tensors in (state, expected)]
+        if shapes[0] != shapes[1]:
+            raise FeilunError(
+                f"{folder}: the weights do not fit config.json ({name} is {shapes[0]}, expected {shapes[1]}).",
+                f"{folder}：权重与 config.json 不符（{name} 为 {shapes[0]}，应为 {shapes[1]}）。",
+                code="weights_do_not_fit",
+            )
+    model.load_state_dict(state, strict=False, assign=True)
+    if config.tied:
+        model.head.weight = model.embedding.weight
+    return model
+
+
+def save(model: Transformer, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write ``config.json`` and ``model.safetensors`` into an existing folder."""
+    tensors = {name: tensor.to(dtype).contiguous() for name, tensor in to_hf(model)}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    config = model.config.to_hf() | {"torch_dtype": str(dtype).removeprefix("torch.")}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def from_hf(
+    config: ModelConfig, tensors: dict[str, Tensor], dtype: torch.dtype | None = None
+) -> dict[str, Tensor]:
+    """Our state from tensors under Hugging Face's names. Raises `FeilunError` for a shape that does not fit."""
+    state: dict[str, Tensor] = {}
+    for ours, theirs in names(config).items():
+        parts = [tensors.pop(name) for name in theirs if name in tensors]
+        if len(parts) == len(theirs):
+            state[ours] = parts[0] if len(parts) == 1 else torch.cat(parts)
+            if dtype is not None:
+                state[ours] = state[ours].to(dtype)
+    if config.tied:
+        tensors.pop("lm_head.weight", None)
+    state |= {name: tensor for name, tensor in tensors.items() if not name.endswith("rotary_emb.inv_freq")}
+    return state
+
+
+def to_hf(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+    """Our weights under Hugging Face's names."""
+    config, state = model.config, model.state_dict()
+    sizes = [n * config.head_dim for n in (config.heads, config.kv_heads, config.kv_heads)]
+    for ours, theirs in names(config).items():
+        parts = state[ours].split(sizes) if len(theirs) == 3 else state[ours].chunk(len(theirs))
+        yield from zip(theirs, parts, strict=True)
+
+
+def names(config: ModelConfig) -> dict[str, list[str]]:
+    """Our name of each tensor -> Hugging Face's; several of theirs are rows of one of ours."""
+    table = {"embedding.weight": ["model.embed_tokens.weight"], "norm.weight": ["model.norm.weight"]}
+    if not config.tied:
+        table["head.weight"] = ["lm_head.weight"]
+    norms = {"attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+    if config.sandwich_norms:
+        norms |= {
+            "attention_post_norm": "post_attention_layernorm",
+            "ffn_norm": "pre_feedforward_layernorm",
+            "ffn_post_norm": "post_feedforward_layernorm",
+        }
+    if config.qk_norm:
+        norms |= {"attention.q_norm": "self_attn.q_norm", "attention.k_norm": "self_attn.k_norm"}
+    for i in range(config.layers):
+        ours, theirs = f"blocks.{i}", f"model.layers.{i}"
+        table[f"{ours}.attention.qkv.weight"] = [f"{theirs}.self_attn.{part}_proj.weight" for part in "qkv"]
+        table[f"{ours}.attention.out.weight"] = [f"{theirs}.self_attn.o_proj.weight"]
+        table[f"{ours}.ffn.gate_up.weight"] = [f"{theirs}.mlp.{part}_proj.weight" for part in ("gate", "up")]
+        table[f"{ours}.ffn.down.weight"] = [f"{theirs}.mlp.down_proj.weight"]
+        table |= {f"{ours}.{name}.weight": [f"{theirs}.{other}.weight"] for name, other in norms.items()}
+    return table
+
+
+def _read(folder: Path) -> dict[str, Tensor]:
+    index = folder / INDEX
+    files = [folder / WEIGHTS]
+    if index.exists():
+        files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        if not file.exists():
+            others = [path.name for path in folder.glob("*.bin")] + [
+                path.name for path in folder.glob("*.pt*")
+            ]
+            hint = (
+                f"; {others[0]} may run code when opened and is not read: convert it to safetensors"
+                if others
+                else ""
+            )
+            hint_zh = f"；{others[0]} 打开时可能执行代码，因此不读取：请转换为 safetensors" if others else ""
+            raise FeilunError(
+                f"{folder} has no {file.name}{hint}.",
+                f"{folder} 中没有 {file.name}{hint_zh}。",
+                code="no_weights",
+            )
+        try:
+            with safe_open(file, framework="pt") as weights:
+                tensors |= {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118 (no dict)
+        except SafetensorError as error:
+            raise FeilunError(
+                f"{file} is damaged or no safetensors file ({error}).",
+                f"{file} 已损坏或不是 safetensors 文件（{error}）。",
+                code="weights_damaged",
+            ) from None
+    return tensors

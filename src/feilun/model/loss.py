@@ -1,0 +1,63 @@
+"""Cross-entropy that never holds all logits."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+IGNORED = -100
+"""The target of a position from which nothing is learnt."""
+
+CHUNK_ELEMENTS = 1 << 24
+"""Logits held at a time: 64 MiB in float32."""
+
+
+def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Sum of nats of ``targets`` (N,) int64 under the logits ``hidden @ weight.T``.
+
+    hidden (N, size) in any float type, weight (vocab, size). The product runs in hidden's type, softmax and sum
+    in float32. Gradients are made in the forward pass, chunk by chunk of rows, so that the (N, vocab) logits
+    never exist as a whole; the weight's only if it learns. Targets of `IGNORED` are not allowed here: leave their
+    rows out.
+    """
+    return cast(Tensor, _Chunked.apply(hidden, weight, targets))  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Chunked(Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        learns_hidden, learns_weight, _ = ctx.needs_input_grad
+        cast = weight.to(hidden.dtype)
+        d_hidden = torch.empty_like(hidden) if learns_hidden else None
+        d_weight = torch.zeros_like(weight) if learns_weight else None
+        nats = torch.zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32), device=hidden.device)
+        chunk = max(1, CHUNK_ELEMENTS // weight.shape[0])
+        for begin in range(0, targets.numel(), chunk):
+            rows, wanted = hidden[begin : begin + chunk], targets[begin : begin + chunk, None]
+            logits = (rows @ cast.T).to(nats.dtype)
+            total = logits.logsumexp(-1, keepdim=True)
+            nats += (total - logits.gather(1, wanted)).sum()
+            if d_hidden is None and d_weight is None:
+                continue
+            slope = logits.sub_(total).exp_()
+            slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
+            slope = slope.to(hidden.dtype)
+            if d_hidden is not None:
+                torch.mm(slope, cast, out=d_hidden[begin : begin + chunk])
+            if d_weight is not None:
+                d_weight += slope.T @ rows
+        ctx.save_for_backward(d_hidden, d_weight)
+        return nats
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        d_hidden, d_weight = ctx.saved_tensors
+        scale = gradients[0]
+        return (
+            None if d_hidden is None else d_hidden * scale.to(d_hidden.dtype),
+            None if d_weight is None else d_weight.mul_(scale.to(d_weight.dtype)),
+            None,
+        )

@@ -1,0 +1,1 @@
+"""MODEL: one training loop, many objectives. Needs the extra ``feilun[train]``."""

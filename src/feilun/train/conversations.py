@@ -1,0 +1,106 @@
+"""Conversations as examples: only what the assistant said is learnt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from feilun.data.tokens import is_heldout
+from feilun.model.tokenizer import Tokenizer
+from feilun.text import FeilunError
+from feilun.validation import explain
+
+
+class _Message(BaseModel):
+    role: str
+    content: str
+
+
+class _Line(BaseModel):
+    messages: list[_Message]
+    lang: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation in tokens."""
+
+    ids: list[int]
+    learnt: list[bool]
+    """Of each token, whether it is the assistant's: its words and the end of its turn."""
+    language: str
+
+
+def read_examples(
+    sources: list[Path], tokenizer: Tokenizer, *, length: int, heldout: float
+) -> tuple[list[Example], list[Example], int]:
+    """Training examples, held-out ones (by a hash of their text), and how many were longer than ``length`` and left out.
+
+    Raises `FeilunError` naming file and line for what is no conversation (``{"messages": [...]}``), and if nothing is left.
+    """
+    train: list[Example] = []
+    kept: list[Example] = []
+    too_long = 0
+    for place, line in _lines(sources):
+        messages = [message.model_dump() for message in line.messages]
+        ids, learnt = tokenizer.chat(messages)
+        if not any(learnt):
+            raise FeilunError(
+                f"{place}: there is no answer of the assistant to learn from.",
+                f"{place}：没有可供学习的助手回答。",
+                code="no_answer",
+            )
+        if len(ids) > length:
+            too_long += 1
+            continue
+        example = Example(ids, learnt, line.lang or "all")
+        whole = json.dumps(messages, ensure_ascii=False)
+        (kept if is_heldout(whole, heldout) else train).append(example)
+    if not train:
+        raise FeilunError(
+            f"No example is left to learn from ({too_long} are longer than {length} tokens).",
+            f"没有可供学习的示例（{too_long} 个超过 {length} 个 token）。",
+            code="corpus_too_small",
+        )
+    return train, kept, too_long
+
+
+def _lines(sources: list[Path]) -> Iterator[tuple[str, _Line]]:
+    files = [
+        file
+        for source in sources
+        for file in (sorted(source.rglob("*.jsonl")) if source.is_dir() else [source])
+    ]
+    if not files:
+        raise FeilunError(
+            f"There is no .jsonl file in {', '.join(map(str, sources)) or 'the recipe'}.",
+            f"{'、'.join(map(str, sources)) or '配方'} 中没有 .jsonl 文件。",
+            code="no_text",
+        )
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeilunError(
+                f"Cannot read {file}: {error}.", f"无法读取 {file}：{error}。", code="no_text"
+            ) from None
+        for number, row in enumerate(text.split("\n"), 1):
+            if row.strip():
+                place = f"{file}:{number}"
+                yield place, _parse(place, row)
+
+
+def _parse(place: str, row: str) -> _Line:
+    try:
+        return _Line.model_validate_json(row)
+    except ValidationError as error:
+        problem: Any = error.errors()[0]
+        said, where = explain(problem), ".".join(map(str, problem["loc"]))
+        raise FeilunError(
+            f"{place}: {where}: {said.en}.", f"{place}：{where}：{said.zh}。", code="bad_example"
+        ) from None

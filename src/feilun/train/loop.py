@@ -1,0 +1,251 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from feilun.jobs import Job
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+from feilun.train.batches import Batches, PackedRows, StepBatches
+from feilun.train.memory import keep_freed_memory, peak_memory_mb
+from feilun.train.objectives import NextToken, Objective
+from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
+from feilun.train.state import checkpoints, learning_weights, load_state, save_state
+from feilun.validation import invalid
+
+SPIKE_NATS = 2.0
+SPIKE_AFTER = 20
+"""A loss that is so much above the median of as many steps before it is a spike."""
+
+
+class RunRecipe(BaseModel):
+    """How long, in which precision, and how often it is looked at and saved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: int | None = Field(default=None, gt=0)
+    """Of the optimiser; fine-tuning counts epochs instead."""
+    rows: int = Field(default=8, gt=0)
+    """Rows of a micro-batch, over all processes."""
+    length: int = Field(default=512, gt=1)
+    """Tokens of a row."""
+    accumulate: int = Field(default=1, gt=0)
+    """Micro-batches of a step."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """What products are computed in; weights are float32. ``auto``: bfloat16 where the processor has it."""
+    compile: Literal["none", "blocks", "full"] = "none"
+    """torch.compile: pays after some minutes (a minute of compiling for 15 to 20% more speed on a CPU)."""
+    recompute: bool = False
+    """Compute activations again in the backward pass: less memory, a third more work."""
+    evaluate_every: int = Field(default=200, gt=0)
+    save_every: int = Field(default=200, gt=0)
+    keep: int = Field(default=2, gt=0)
+    """Checkpoints kept."""
+
+    @model_validator(mode="after")
+    def _row_is_worth_it(self) -> Self:
+        if self.rows * self.length * self.accumulate < 2:
+            raise invalid("a step needs at least two tokens", "每步至少需要两个词元")
+        return self
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        if self.dtype == "auto":
+            return torch.bfloat16 if _has_bfloat16() else torch.float32
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+
+def _has_bfloat16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    # Elsewhere bfloat16 is emulated, and slower than float32.
+    return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())  # pyright: ignore[reportPrivateUsage]
+
+
+class Trainer:
+    """One run of one model. ``run`` may be called again after a kill: it goes on from the newest checkpoint."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        batches: Batches,
+        run: RunRecipe,
+        optimiser: OptimiserRecipe,
+        job: Job,
+        *,
+        seed: int = 0,
+        objective: Objective | None = None,
+        evaluate: Callable[[int], None] | None = None,
+    ) -> None:
+        self.model, self.batches, self.recipe, self.job = model, batches, run, job
+        torch.random.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]  (an objective may draw numbers)
+        assert run.steps is not None
+        self.steps = run.steps
+        self.objective: Objective = objective or NextToken()
+        self.evaluate = evaluate
+        self.optimisers = Optimisers(optimiser, model.named_parameters())
+        self.average: dict[str, Tensor] = {}
+        if optimiser.ema is not None:
+            self.average = {name: weight.clone() for name, weight in learning_weights(model).items()}
+        self.dtype = run.torch_dtype
+        self.tokens = 0
+        model.recompute = run.recompute
+        if run.compile == "blocks":
+            for block in model.blocks:
+                block.compile(dynamic=False)  # pyright: ignore[reportUnknownMemberType]
+        elif run.compile == "full":
+            model.hidden = torch.compile(model.hidden, dynamic=False)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+    def run(self) -> bool:
+        """Train to the last step, or until the job is asked to stop; a checkpoint is left either way. True at the end.
+
+        Raises `FeilunError` when the loss is no number or leaps; the batch that did it is kept in the job's folder.
+        """
+        steps = self.steps
+        keep_freed_memory()
+        done = self._resume()
+        peak = matmul_peak(self.dtype)
+        # The formula is for weights that all learn from all tokens.
+        whole = isinstance(self.batches, PackedRows) and all(w.requires_grad for w in self.model.parameters())
+        flops = self.model.config.flops_per_token(self.recipe.length) if whole else None
+        recent: deque[float] = deque(maxlen=SPIKE_AFTER)
+        self.model.train()
+        begun = last = time.monotonic()
+        first = done
+        for step in range(done, steps):
+            work = self.batches.at(step)
+            share = learning_rate(self.optimisers.recipe, step, steps)
+            loss, norm = self._step(work, share, step, recent)
+            self.tokens += work.tokens
+            now = time.monotonic()
+            speed = work.tokens / (now - last)
+            self.job.emit(
+                "step",
+                step=step + 1,
+                steps=steps,
+                loss=loss,
+                lr=self.optimisers.recipe.lr * share,
+                grad_norm=norm,
+                tokens=self.tokens,
+                tokens_per_second=speed,
+                mfu=speed * flops / peak if flops else None,
+                memory_mb=peak_memory_mb(),
+                eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),
+            )
+            last = now
+            at_end, stopping = step + 1 == steps, self.job.stop_wanted
+            if (step + 1) % self.recipe.save_every == 0 or at_end or stopping:
+                self._save(step + 1)
+            if self.evaluate and ((step + 1) % self.recipe.evaluate_every == 0 or at_end):
+                self._evaluate(step + 1)
+            if stopping and not at_end:
+                return False
+            last = time.monotonic()
+        return True
+
+    def use_average(self) -> None:
+        """Let the model have the average of its weights, where one is kept."""
+        _put(self.model, self.average)
+
+    def _step(self, work: StepBatches, share: float, step: int, recent: deque[float]) -> tuple[float, float]:
+        """One optimiser step. Gives the mean loss in nats and the norm of the gradient before clipping."""
+        total = 0.0
+        for batch in work.batches:
+            nats = self.objective(self.model, batch, self.dtype)
+            (nats / work.learnt).backward()  # pyright: ignore[reportUnknownMemberType]
+            total += float(nats.detach())
+        loss = total / work.learnt
+        norm = float(clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip))
+        spiked = len(recent) == SPIKE_AFTER and loss > sorted(recent)[SPIKE_AFTER // 2] + SPIKE_NATS
+        if not math.isfinite(loss) or not math.isfinite(norm) or spiked:
+            self._give_up(work, step, loss, norm)
+        recent.append(loss)
+        self.optimisers.step(share)
+        if self.average:
+            weight = 1 - (self.optimisers.recipe.ema or 0)
+            now = learning_weights(self.model)
+            for name, kept in self.average.items():
+                kept.lerp_(now[name], weight)
+        return loss, norm
+
+    def _give_up(self, work: StepBatches, step: int, loss: float, norm: float) -> None:
+        path = self.job.folder / f"bad-batch-{step + 1}.safetensors"
+        tensors: dict[str, Tensor] = {}
+        for number, batch in enumerate(work.batches):
+            tensors |= {
+                f"ids.{number}": batch.ids.contiguous(),
+                f"targets.{number}": batch.targets.contiguous(),
+            }
+        save_file(tensors, path)
+        raise FeilunError(
+            f"Step {step + 1}: the loss is {loss:.3g} and the gradient's norm {norm:.3g}, so the run has diverged. The "
+            f"batch is kept in {path}; checkpoints before it are untouched. Lower the learning rate, or lengthen the warm-up.",
+            f"第 {step + 1} 步：损失为 {loss:.3g}，梯度范数为 {norm:.3g}，训练已发散。该批次保存在 {path}，"
+            "之前的检查点未受影响。请降低学习率或延长预热。",
+            code="diverged",
+        )
+
+    def _evaluate(self, step: int) -> None:
+        assert self.evaluate is not None
+        trained = (
+            {name: weight.clone() for name, weight in learning_weights(self.model).items()}
+            if self.average
+            else {}
+        )
+        _put(self.model, self.average)
+        self.model.eval()
+        with torch.no_grad():
+            self.evaluate(step)
+        self.model.train()
+        _put(self.model, trained)
+
+    @property
+    def _folder(self) -> Path:
+        return self.job.folder / "checkpoints"
+
+    def _state(self) -> dict[str, Tensor]:
+        return learning_weights(self.model) | {f"ema/{name}": weight for name, weight in self.average.items()}
+
+    def _save(self, step: int) -> None:
+        extra: dict[str, Any] = {"tokens": self.tokens}
+        path = save_state(self._folder, step, self._state(), self.optimisers, extra, self.recipe.keep)
+        self.job.emit("checkpoint", step=step, path=str(path.relative_to(self.job.folder)))
+
+    def _resume(self) -> int:
+        found = checkpoints(self._folder)
+        if not found:
+            return 0
+        step, extra = load_state(found[-1], self._state(), self.optimisers)
+        self.tokens = extra["tokens"]
+        return step
+
+
+def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, weight in learning_weights(model).items():
+            if name in weights:
+                weight.copy_(weights[name])
+
+
+def matmul_peak(dtype: torch.dtype, size: int = 1536) -> float:
+    """Floating-point operations a second of a large matrix product here and now: what MFU is measured against."""
+    generator = torch.Generator().manual_seed(0)  # not the run's own, which must not be disturbed
+    a, b = (torch.randn(size, size, generator=generator).to(dtype) for _ in range(2))
+    best = math.inf
+    for _ in range(4):
+        begun = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best

@@ -1,0 +1,163 @@
+"""A base model from nothing: sources -> tokenizer -> token shards -> model, each stage kept when it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from feilun.data.read import Document, cut, read_texts, text_files
+from feilun.data.tokens import Encoder, Tokens, write_tokens
+from feilun.evaluate.bits import Bits
+from feilun.evaluate.ngram import KneserNey
+from feilun.jobs import Job
+from feilun.model import checkpoint
+from feilun.model.tokenizer import Tokenizer
+from feilun.model.tokenizer_training import train_tokenizer
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+from feilun.train.batches import PackedRows
+from feilun.train.heldout import bits_per_byte, heldout_documents
+from feilun.train.loop import Trainer
+from feilun.train.recipe import DataRecipe, PretrainRecipe
+from feilun.train.sample import generate
+from feilun.workspace import Manifest, new_artifact, sha256_file
+
+SAMPLE_TOKENS = 64
+PART = 8192
+"""Characters of the longest document of a run."""
+
+
+def pretrain(recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path) -> Path | None:
+    """Run a recipe inside ``job.running()``; stages that a killed run has finished are not done again.
+
+    The model becomes the artifact ``folder``, which is returned; None if the job was asked to stop before the end.
+    """
+    tokenizer = _tokenizer(recipe, sources, job)
+    tokens = _tokens(
+        recipe, sources, job, cast(Encoder, tokenizer)
+    )  # whose cached properties pyright does not match
+    config = recipe.model.config(tokenizer.vocab_size, (tokenizer.eos_id,), tokenizer.eos_id)
+    model = Transformer(config)
+    model.initialise(recipe.seed)
+    run = recipe.run
+    batches = PackedRows(
+        tokens.tokens("train"),
+        tokens.document_starts("train"),
+        eos_id=tokenizer.eos_id,
+        length=run.length,
+        rows=run.rows,
+        accumulate=run.accumulate,
+        seed=recipe.seed,
+    )
+    documents = heldout_documents(tokens, recipe.evaluate_tokens)
+    dtype = run.torch_dtype
+
+    def evaluate(step: int) -> None:
+        figures = bits_per_byte(model, documents, eos_id=tokenizer.eos_id, length=run.length, dtype=dtype)
+        job.emit("eval", step=step, name="heldout", bits_per_byte=figures)
+        for prompt in recipe.samples:
+            ids = [tokenizer.eos_id, *tokenizer.encode(prompt)]
+            stop = frozenset({tokenizer.eos_id})
+            text = generate(model, ids, tokens=SAMPLE_TOKENS, stop=stop, dtype=dtype, temperature=0.8)
+            job.emit("sample", step=step, prompt=prompt, text=tokenizer.decode(text))
+
+    trainer = Trainer(model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate)
+    job.emit(
+        "model", params=config.params, matmul_params=config.matmul_params, epoch_rows=batches.rows_in_epoch
+    )
+    if not trainer.run():
+        return None
+    trainer.use_average()
+    figures: dict[str, Any] = {"params": config.params, "tokens": trainer.tokens, "stages": ["pretrain"]}
+    evaluated = job.last("eval")
+    if evaluated is not None:
+        figures["bits_per_byte"] = evaluated["bits_per_byte"]
+    if recipe.baseline and documents:
+        figures["ngram_bits_per_byte"] = _baseline(batches.consumed(trainer.steps), documents, tokenizer, job)
+    with new_artifact(folder) as draft:
+        checkpoint.save(model, draft)
+        tokenizer.save(draft)
+        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+        manifest = Manifest(
+            kind="model",
+            id=files["model.safetensors"],
+            name=recipe.name,
+            parents=[tokens.manifest.id],
+            recipe=recipe.model_dump(mode="json"),
+            files=files,
+            figures=figures,
+        )
+        manifest.write(draft)
+    job.emit("artifact", path=str(folder), id=manifest.id, **figures)
+    return folder
+
+
+def read_sources(data: DataRecipe, sources: list[Path]) -> Iterator[Document]:
+    """The documents of all files, of each no more than ``limit_mb``."""
+    for source in sources:
+        for file in text_files(source):
+            read = 0
+            for document in read_texts(file, strict=False):
+                # A book is many documents: so the order can mix it with others, and a part of it be held out.
+                text = document.text
+                while text:
+                    part, text = cut(text, PART)
+                    yield replace(document, text=part)
+                read += len(document.text.encode())
+                if data.limit_mb is not None and read >= data.limit_mb * 2**20:
+                    break
+
+
+def _tokenizer(recipe: PretrainRecipe, sources: list[Path], job: Job) -> Tokenizer:
+    if recipe.tokenizer.folder is not None:
+        return Tokenizer.load(Path(recipe.tokenizer.folder))
+    folder = job.folder / "tokenizer"
+    if not folder.exists():
+        job.emit("stage", name="tokenizer")
+        with new_artifact(folder) as draft:
+            _trained_tokenizer(recipe, sources).save(draft)
+    return Tokenizer.load(folder)
+
+
+def _trained_tokenizer(recipe: PretrainRecipe, sources: list[Path]) -> Tokenizer:
+    limit = recipe.tokenizer.sample_mb * 2**20
+    files = [file for source in sources for file in text_files(source)]
+    if not files:
+        raise FeilunError("There is no text to read.", "没有可读取的文本。", code="no_text")
+
+    def sample() -> Iterator[str]:
+        # An equal share of every file, so that a large one does not make the vocabulary its own.
+        for file in files:
+            read = 0
+            for document in read_texts(file, strict=False):
+                yield document.text
+                read += len(document.text.encode())
+                if read >= limit / len(files):
+                    break
+
+    return train_tokenizer(sample(), recipe.tokenizer.vocab_size)
+
+
+def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: Encoder) -> Tokens:
+    folder = job.folder / "tokens"
+    if not folder.exists():
+        job.emit("stage", name="tokens")
+        documents = read_sources(recipe.data, sources)
+        write_tokens(folder, documents, tokenizer, heldout=recipe.data.heldout)
+    return Tokens.open(folder, tokenizer)
+
+
+def _baseline(consumed: list[Any], documents: list[Any], tokenizer: Tokenizer, job: Job) -> dict[str, float]:
+    """Bits per byte of a 5-gram model over the bytes that the run has read."""
+    job.emit("stage", name="5-gram")
+
+    def text(ids: Any) -> bytes:
+        return tokenizer.decode([int(token) for token in ids if token != tokenizer.eos_id]).encode()
+
+    ngram = KneserNey.fit(text(ids) for ids in consumed)
+    bits = Bits()
+    for document in documents:
+        bits.add(ngram.nats([text(document.tokens)]), document.bytes, document.language)
+    return bits.figures()

@@ -1,0 +1,122 @@
+"""Recipes of training runs (``recipes/train/*.toml``)."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from feilun.model.config import Family, ModelConfig
+from feilun.model.lora import Lora
+from feilun.train.loop import RunRecipe
+from feilun.train.optim import OptimiserRecipe
+from feilun.validation import invalid
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DataRecipe(_Part):
+    """What is read."""
+
+    sources: list[str] = Field(default_factory=list[str])
+    """Files or folders of text; relative paths begin at the recipe. ``--source`` takes their place."""
+    heldout: float = Field(default=0.01, ge=0, lt=1)
+    """Share of the documents that is never trained on."""
+    limit_mb: float | None = Field(default=None, gt=0)
+    """Read no more than this of each source file, in MB of text: for small runs on a large corpus."""
+
+
+class TokenizerRecipe(_Part):
+    folder: str | None = None
+    """One that is there already; else one is trained on the sources."""
+    vocab_size: int = Field(default=8192, ge=300)
+    sample_mb: float = Field(default=30, gt=0)
+    """How much text it is trained on."""
+
+
+class ShapeRecipe(_Part):
+    """Sizes of a model that begins from nothing."""
+
+    family: Family = "qwen3"
+    hidden_size: int = Field(default=384, gt=0)
+    layers: int = Field(default=6, gt=0)
+    heads: int = Field(default=6, gt=0)
+    kv_heads: int | None = Field(default=None, gt=0)
+    head_dim: int | None = Field(default=None, gt=0)
+    ffn_size: int | None = Field(default=None, gt=0)
+    """8/3 of hidden_size, if not given."""
+    context: int = Field(default=2048, gt=0)
+    tied: bool = True
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.head_dim is None and self.hidden_size % self.heads:
+            raise invalid(
+                f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads}), or give head_dim",
+                f"hidden_size（{self.hidden_size}）必须是 heads（{self.heads}）的倍数，或给出 head_dim",
+            )
+        return self
+
+    def config(self, vocab_size: int, eos_ids: tuple[int, ...], pad_id: int) -> ModelConfig:
+        return ModelConfig(
+            family=self.family,
+            vocab_size=vocab_size,
+            hidden_size=self.hidden_size,
+            layers=self.layers,
+            heads=self.heads,
+            kv_heads=self.kv_heads or self.heads,
+            head_dim=self.head_dim or self.hidden_size // self.heads,
+            ffn_size=self.ffn_size or round(self.hidden_size * 8 / 3 / 32) * 32,
+            context=self.context,
+            tied=self.tied,
+            eos_ids=eos_ids,
+            pad_id=pad_id,
+        )
+
+
+class PretrainRecipe(_Part):
+    """A base model from nothing: tokenizer, token shards, training."""
+
+    kind: Literal["pretrain"]
+    name: str
+    seed: int = 0
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    tokenizer: TokenizerRecipe = Field(default_factory=TokenizerRecipe)
+    model: ShapeRecipe = Field(default_factory=ShapeRecipe)
+    optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
+    run: RunRecipe
+    evaluate_tokens: int = Field(default=100_000, gt=0)
+    """Held-out tokens of each language that an evaluation reads."""
+    samples: list[str] = Field(default_factory=list[str])
+    """Beginnings that the model goes on with at each evaluation."""
+    baseline: bool = True
+    """Whether a 5-gram model of the same consumed bytes is measured beside it at the end."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.run.steps is None:
+            raise invalid("run.steps is missing", "缺少 run.steps")
+        return self
+
+
+class SftRecipe(_Part):
+    """Fine-tuning on conversations: of all weights, or of an adapter."""
+
+    kind: Literal["sft"]
+    name: str
+    seed: int = 0
+    base: str
+    """A model's folder, or a GGUF file of any scheme of ``feilun models add``."""
+    template: str | None = None
+    """A chat template's file, for a base that has none."""
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    lora: Lora | None = None
+    epochs: float = Field(default=1, gt=0)
+    """How often each example is seen, where ``run.steps`` does not say how long."""
+    optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
+    run: RunRecipe = Field(default_factory=RunRecipe)
+
+
+Recipe = PretrainRecipe | SftRecipe

@@ -1,0 +1,160 @@
+"""A run as one HTML page: curves, evaluations, samples, recipe. No script, no other host."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from feilun.jobs import Event, Job
+from feilun.text import say
+from feilun.workspace import write_atomically
+
+Curve = Sequence[tuple[float, float]]
+"""Points (x, y), x ascending."""
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 460, 200, 56, 26
+_COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
+_POINTS = 400
+"""Of a drawn curve; longer ones are averaged down to so many."""
+
+_STYLE = """
+body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1f2937;background:#fff}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}figure{display:inline-block;margin:0 1rem 1rem 0}
+figcaption{font-weight:600}table{border-collapse:collapse}td,th{padding:.2rem .9rem .2rem 0;text-align:left;vertical-align:top}
+pre{background:#f3f4f6;padding:.7rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
+text{font-size:11px;fill:#4b5563}.prompt{color:#2563eb}
+"""
+
+
+def write_report(job: Job) -> Path:
+    """Write ``report.html`` into the job's folder, from what it has recorded so far."""
+    events = list(job.events())
+    steps = [event for event in events if event["event"] == "step"]
+    # A resumed run records some steps again: the newest counts.
+    newest = {event["step"]: event for event in steps}
+    steps = [newest[number] for number in sorted(newest)]
+    parts = [
+        f"<h1>{html.escape(job.record.name)}</h1>",
+        _facts(job, events, steps),
+        f"<h2>{say('Curves', '曲线')}</h2>",
+        *_charts(steps, events),
+        *_samples(events),
+        f"<h2>{say('Recipe', '配方')}</h2>",
+        f"<pre>{html.escape(json.dumps(job.record.recipe, ensure_ascii=False, indent=2))}</pre>",
+    ]
+    page = (
+        f'<!doctype html><html lang="{say("en", "zh-CN")}"><meta charset="utf-8">'
+        f"<title>{html.escape(job.id)}</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    )
+    path = job.folder / "report.html"
+    write_atomically(path, page)
+    return path
+
+
+def _facts(job: Job, events: list[Event], steps: list[Event]) -> str:
+    rows: list[tuple[str, str]] = [(say("Run", "运行"), job.id), (say("Code", "代码"), job.record.code)]
+    if steps:
+        last = steps[-1]
+        tokens = last["tokens"] - steps[0]["tokens"]
+        spent = [event["time"] for event in steps]
+        rows += [
+            (say("Steps", "步数"), f"{last['step']:,} / {last['steps']:,}"),
+            (say("Tokens read", "读取的 token"), f"{last['tokens']:,}"),
+            (say("Last loss", "最终损失"), f"{last['loss']:.4f}"),
+            (say("Most memory", "内存峰值"), f"{last['memory_mb']:,.0f} MB"),
+        ]
+        if len(steps) > 1 and spent[-1] > spent[0]:
+            rows.append((say("Tokens a second", "每秒 token"), f"{tokens / (spent[-1] - spent[0]):,.0f}"))
+    for event in events:
+        if event["event"] == "artifact":
+            rows += [(name, _plain(value)) for name, value in event.items() if name not in ("event", "time")]
+    cells = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
+    return f"<table>{cells}</table>"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _charts(steps: list[Event], events: list[Event]) -> Iterable[str]:
+    titles = {
+        "loss": say("Training loss (nats)", "训练损失（nat）"),
+        "lr": say("Learning rate", "学习率"),
+        "grad_norm": say("Gradient norm", "梯度范数"),
+        "tokens_per_second": say("Tokens a second", "每秒 token"),
+        "mfu": say("MFU", "MFU"),
+    }
+    for name, title in titles.items():
+        points = [(step["step"], step[name]) for step in steps if isinstance(step.get(name), int | float)]
+        if points:
+            yield chart(title, {"": points})
+    evaluated: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for event in events:
+        if event["event"] == "eval":
+            for kind in ("bits_per_byte", "loss"):
+                figures: dict[str, float] = event.get(kind) or {}
+                for name, value in figures.items():
+                    evaluated.setdefault(kind, {}).setdefault(name, []).append((event["step"], value))
+    held = {
+        "bits_per_byte": say("Held out: bits per byte", "留出集：每字节比特数"),
+        "loss": say("Held out: loss", "留出集：损失"),
+    }
+    for kind, curves in evaluated.items():
+        yield chart(held[kind], curves)
+
+
+def chart(title: str, curves: Mapping[str, Curve]) -> str:
+    """Curves by name as an SVG figure. Every curve has at least one point; all values are finite."""
+    drawn = {name: _thinned(curve) for name, curve in curves.items()}
+    xs = [x for curve in drawn.values() for x, _ in curve]
+    ys = [y for curve in drawn.values() for _, y in curve]
+    low_x, high_x, low_y, high_y = min(xs), max(xs), min(ys), max(ys)
+    wide, tall = (high_x - low_x) or 1.0, (high_y - low_y) or 1.0
+
+    def place(x: float, y: float) -> str:
+        across = _LEFT + (x - low_x) / wide * (_WIDTH - _LEFT - 8)
+        return f"{across:.1f},{8 + (high_y - y) / tall * (_HEIGHT - _BOTTOM - 16):.1f}"
+
+    lines: list[str] = []
+    for number, (name, curve) in enumerate(drawn.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        points = " ".join(place(x, y) for x, y in curve)
+        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{points}"/>')
+        lines += [
+            f'<circle cx="{at.split(",")[0]}" cy="{at.split(",")[1]}" r="2.5" fill="{colour}"/>'
+            for at in (points.split(" ") if len(curve) < 12 else ())
+        ]
+        if name:
+            across = _LEFT + 8 + 70 * number
+            lines.append(
+                f'<text x="{across}" y="{_HEIGHT - 4}" style="fill:{colour}">{html.escape(name)}</text>'
+            )
+    labels = (
+        f'<text x="{_LEFT - 6}" y="14" text-anchor="end">{high_y:.4g}</text>'
+        f'<text x="{_LEFT - 6}" y="{_HEIGHT - _BOTTOM - 6}" text-anchor="end">{low_y:.4g}</text>'
+        f'<text x="{_WIDTH - 8}" y="{_HEIGHT - 4}" text-anchor="end">{say("step", "步")} {high_x:,.0f}</text>'
+    )
+    frame = f'<path d="M{_LEFT} 8V{_HEIGHT - _BOTTOM - 2}H{_WIDTH - 8}" fill="none" stroke="#9ca3af"/>'
+    return (
+        f"<figure><figcaption>{html.escape(title)}</figcaption>"
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{html.escape(title)}">'
+        f"{frame}{''.join(lines)}{labels}</svg></figure>"
+    )
+
+
+def _thinned(curve: Curve) -> Curve:
+    size = -(-len(curve) // _POINTS)
+    groups = [curve[i : i + size] for i in range(0, len(curve), size)]
+    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _samples(events: list[Event]) -> Iterable[str]:
+    samples = [event for event in events if event["event"] == "sample"]
+    if samples:
+        yield f"<h2>{say('Samples', '样例')}</h2>"
+    for event in samples:
+        text = f'<span class="prompt">{html.escape(event["prompt"])}</span>{html.escape(event["text"])}'
+        yield f"<div>{say('Step', '步')} {event['step']}</div><pre>{text}</pre>"

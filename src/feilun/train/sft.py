@@ -1,0 +1,117 @@
+"""Supervised fine-tuning on conversations: an adapter, or all weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from feilun.jobs import Job
+from feilun.model import checkpoint, gguf, lora_files
+from feilun.model.lora import attach
+from feilun.model.tokenizer import Tokenizer
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+from feilun.train.batches import Examples
+from feilun.train.conversations import Example, read_examples
+from feilun.train.loop import Trainer
+from feilun.train.recipe import SftRecipe
+from feilun.workspace import Manifest, new_artifact, sha256_file
+
+
+def fine_tune(recipe: SftRecipe, base: Path, sources: list[Path], job: Job, folder: Path) -> Path | None:
+    """Run a recipe inside ``job.running()`` on the base model at ``base`` (a folder or a GGUF file).
+
+    The adapter, or the model, becomes the artifact ``folder``, which is returned; None if the job was asked to
+    stop before the end.
+    """
+    where = base if base.is_dir() else unpacked(base)
+    tokenizer = Tokenizer.load(where)
+    run = recipe.run
+    train, heldout, too_long = read_examples(
+        sources, tokenizer, length=run.length, heldout=recipe.data.heldout
+    )
+    batches = Examples(
+        [(example.ids, example.learnt) for example in train],
+        rows=run.rows,
+        pad_id=tokenizer.pad_id,
+        seed=recipe.seed,
+    )
+    if run.steps is None:
+        run = run.model_copy(update={"steps": math.ceil(recipe.epochs * batches.steps_in_epoch)})
+    dtype = run.torch_dtype
+    # What is frozen is never added to: it may as well be kept in the type that products are computed in.
+    model = checkpoint.load(where, dtype if recipe.lora else torch.float32)
+    if recipe.lora:
+        attach(model, recipe.lora, recipe.seed)
+    learns = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    job.emit("model", params=model.config.params, learns=learns, examples=len(train), too_long=too_long)
+
+    def evaluate(step: int) -> None:
+        if heldout:
+            losses = answer_loss(model, heldout, tokenizer.pad_id, dtype)
+            job.emit("eval", step=step, name="heldout answers", loss=losses)
+
+    trainer = Trainer(model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate)
+    if not trainer.run():
+        return None
+    trainer.use_average()
+    figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
+    evaluated = job.last("eval")
+    if evaluated is not None:
+        figures["heldout_loss"] = evaluated["loss"]
+    with new_artifact(folder) as draft:
+        if recipe.lora:
+            lora_files.save_peft(model, draft, recipe.base)
+            if not recipe.lora.dora:  # which llama.cpp does not know: merge it instead
+                lora_files.save_gguf(model, draft / "adapter.gguf", half=True)
+        else:
+            checkpoint.save(model, draft)
+        tokenizer.save(draft)
+        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+        manifest = Manifest(
+            kind="adapter" if recipe.lora else "model",
+            id=files["adapter_model.safetensors" if recipe.lora else "model.safetensors"],
+            name=recipe.name,
+            parents=[sha256_file(base if base.is_file() else base / checkpoint.WEIGHTS)],
+            recipe=recipe.model_dump(mode="json"),
+            files=files,
+            figures=figures,
+        )
+        manifest.write(draft)
+    job.emit("artifact", path=str(folder), id=manifest.id, **figures)
+    return folder
+
+
+def unpacked(file: Path) -> Path:
+    """The Hugging Face folder of a GGUF file, made beside it the first time.
+
+    Raises `FeilunError` if the file is none, or of an architecture that is not supported.
+    """
+    if not file.exists():
+        raise FeilunError(f"There is no model at {file}.", f"{file} 处没有模型。", code="no_model")
+    folder = file.with_name(f"{file.stem}-hf")
+    if not folder.exists():
+        with new_artifact(folder) as draft:
+            gguf.import_gguf(file, draft)
+    return folder
+
+
+@torch.no_grad()
+def answer_loss(
+    model: Transformer, examples: list[Example], pad_id: int, dtype: torch.dtype
+) -> dict[str, float]:
+    """Mean nats of the answers' tokens, of all examples and of each language."""
+    figures: dict[str, float] = {}
+    for language in ["all", *sorted({example.language for example in examples} - {"all"})]:
+        chosen = [(e.ids, e.learnt) for e in examples if language in ("all", e.language)]
+        batches = Examples(chosen, rows=8, pad_id=pad_id)
+        nats, learnt = 0.0, 0
+        for step in range(batches.steps_in_epoch):
+            work = batches.at(step)
+            nats += sum(float(model.nats(b.ids, b.targets, dtype=dtype)) for b in work.batches)
+            learnt += work.learnt
+        figures[language] = nats / learnt
+    return figures

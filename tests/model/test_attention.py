@@ -1,0 +1,78 @@
+"""Our attention and loss against PyTorch's own, values and gradients."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from feilun.model.attention import Packing, attend
+from feilun.model.loss import CHUNK_ELEMENTS, IGNORED, cross_entropy
+
+
+def reference(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    """Scores, mask, softmax, as one writes it on paper."""
+    group = q.shape[2] // k.shape[2]
+    q, k, v = (x.transpose(1, 2) for x in (q, k.repeat_interleave(group, 2), v.repeat_interleave(group, 2)))
+    scores = q @ k.transpose(-1, -2) * scale
+    length = q.shape[-2]
+    scores = scores.masked_fill(torch.ones(length, length).triu(1).bool(), -math.inf)
+    if bias is not None:
+        scores = scores + bias[:, None]
+    return (scores.softmax(-1) @ v).transpose(1, 2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    length=st.sampled_from([1, 2, 127, 128, 129, 300]),
+    kv_heads=st.sampled_from([1, 2]),
+    group=st.sampled_from([1, 3]),
+    window=st.sampled_from([None, 1, 50, 400]),
+    packed=st.booleans(),
+)
+def test_blocked_attention_is_attention(
+    length: int, kv_heads: int, group: int, window: int | None, packed: bool
+) -> None:
+    torch.manual_seed(length)
+    shape = (2, length, kv_heads, 8)
+    q = torch.randn(2, length, kv_heads * group, 8, dtype=torch.float64, requires_grad=True)
+    k, v = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    documents = torch.randint(0, 3, (2, length)).sort(1).values if packed else None
+    bias = Packing(torch.arange(length)[None], documents).bias(window, torch.float64)
+    assert (bias is None) == (not packed and (window is None or window >= length))
+    given_gradient = torch.randn(2, length, kv_heads * group, 8, dtype=torch.float64)
+    ours, theirs = (f(q, k, v, bias, 0.3) for f in (attend, reference))
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    mine = torch.autograd.grad(ours, (q, k, v), given_gradient)
+    true = torch.autograd.grad(theirs, (q, k, v), given_gradient)
+    torch.testing.assert_close(mine, true, rtol=1e-8, atol=1e-11)
+    with torch.no_grad():  # the path of evaluation
+        torch.testing.assert_close(attend(q, k, v, bias, 0.3), theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("learns", ["both", "hidden", "weight", "nothing"])
+def test_cross_entropy_in_chunks_is_cross_entropy(learns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feilun.model.loss.CHUNK_ELEMENTS", 7 * 50)
+    assert CHUNK_ELEMENTS > 7 * 50
+    torch.manual_seed(0)
+    hidden = torch.randn(23, 12, dtype=torch.float64, requires_grad=learns in ("both", "hidden"))
+    weight = torch.randn(50, 12, dtype=torch.float64, requires_grad=learns in ("both", "weight"))
+    targets = torch.randint(0, 50, (23,))
+    ours = cross_entropy(hidden, weight, targets)
+    theirs = F.cross_entropy(hidden @ weight.T, targets, reduction="sum")
+    torch.testing.assert_close(ours, theirs)
+    learnt = [x for x in (hidden, weight) if x.requires_grad]
+    if learnt:
+        torch.testing.assert_close(
+            torch.autograd.grad(ours / 23, learnt), torch.autograd.grad(theirs / 23, learnt)
+        )
+
+
+def test_no_learnt_position_is_no_loss() -> None:
+    assert float(cross_entropy(torch.zeros(0, 4), torch.zeros(9, 4), torch.zeros(0, dtype=torch.long))) == 0
+    assert IGNORED == -100  # the field's number

@@ -1,0 +1,185 @@
+"""The transformer and its files against transformers, both ways."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from feilun.model import checkpoint
+from feilun.model.attention import Packing
+from feilun.model.config import ModelConfig
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+
+transformers = pytest.importorskip("transformers")
+
+SIZES = {
+    "vocab_size": 199,
+    "hidden_size": 64,
+    "num_hidden_layers": 7,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 112,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+    "rope_theta": 10000.0,
+}
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", {"tie_word_embeddings": False}),
+    "llama with llama3 rope": ("LlamaConfig", {"rope_parameters": LLAMA3}),
+    "llama with linear rope": (
+        "LlamaConfig",
+        {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}},
+    ),
+    "qwen3": ("Qwen3Config", {"head_dim": 24, "tie_word_embeddings": True}),
+    "gemma3": ("Gemma3TextConfig", {"head_dim": 24, "sliding_window": 8, "query_pre_attn_scalar": 24}),
+}
+
+
+def theirs(family: str) -> Any:
+    """A random model of transformers; its norms are not just ones."""
+    name, options = FAMILIES[family]
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, name)(**SIZES, **options))
+    offset = 0.0 if family == "gemma3" else 1.0
+    with torch.no_grad():
+        for weight in model.parameters():
+            noise = torch.randn_like(weight)
+            weight.copy_(noise * 0.1 if weight.ndim > 1 else offset + noise * 0.2)
+    return model.float().eval()
+
+
+def ids_of(*shape: int) -> Tensor:
+    return torch.randint(3, 199, shape, generator=torch.Generator().manual_seed(1))
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    return float(((a - b).abs().max() / b.abs().max()).detach())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_ways(family: str, tmp_path: Path) -> None:
+    model = theirs(family)
+    model.save_pretrained(tmp_path / "theirs")
+    ours = checkpoint.load(tmp_path / "theirs")
+    ids = ids_of(2, 40)
+    (tmp_path / "ours").mkdir()
+    checkpoint.save(ours, tmp_path / "ours")
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ours").float().eval()
+    with torch.no_grad():
+        logits = ours(ids)
+        assert difference(logits, model(ids).logits) <= 1e-5
+        assert difference(logits, again(ids).logits) <= 1e-5
+        options = {"max_new_tokens": 12, "do_sample": False}
+        assert again.generate(ids[:1], **options).tolist() == model.generate(ids[:1], **options).tolist()
+    assert ModelConfig.from_hf(ours.config.to_hf()) == ours.config
+    assert ours.config.params == sum(weight.numel() for weight in ours.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_documents_do_not_see_each_other(family: str, tmp_path: Path) -> None:
+    theirs(family).save_pretrained(tmp_path)
+    model = checkpoint.load(tmp_path)
+    ids = ids_of(1, 60)
+    cuts = [0, 7, 8, 40, 60]
+    spans = list(itertools.pairwise(cuts))
+    documents = torch.cat([torch.full((end - begin,), i) for i, (begin, end) in enumerate(spans)])[None]
+    positions = torch.cat([torch.arange(end - begin) for begin, end in spans])[None]
+    packed = model(ids, Packing(positions, documents))
+    apart = torch.cat([model(ids[:, begin:end]) for begin, end in spans], 1)
+    assert difference(packed, apart) <= 1e-5
+
+
+def small(**options: Any) -> ModelConfig:
+    sizes = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "layers": 3,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_dim": 8,
+        "ffn_size": 48,
+    }
+    return ModelConfig(**{**sizes, **options})
+
+
+def test_nats_are_those_of_the_logits_and_recomputing_changes_nothing() -> None:
+    model = Transformer(small())
+    model.initialise()
+    ids, targets = torch.randint(0, 50, (2, 3, 9)).unbind()
+    targets[:, ::2] = -100
+    expected = torch.nn.functional.cross_entropy(model(ids).flatten(0, 1), targets.flatten(), reduction="sum")
+    gradients: list[list[Tensor]] = []
+    for model.recompute in (False, True):
+        nats = model.nats(ids, targets)
+        torch.testing.assert_close(nats, expected)
+        gradients.append(list(torch.autograd.grad(nats, list(model.parameters()))))
+    torch.testing.assert_close(gradients[0], gradients[1])
+    torch.testing.assert_close(gradients[0], list(torch.autograd.grad(expected, list(model.parameters()))))
+
+
+def test_bfloat16_is_near_and_keeps_the_masters() -> None:
+    model = Transformer(small())
+    model.initialise()
+    ids = torch.randint(0, 50, (2, 20))
+    near, exact = model.hidden(ids, dtype=torch.bfloat16), model.hidden(ids)
+    assert near.dtype == torch.bfloat16
+    assert difference(near.float(), exact) < 0.05
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"architectures": ["GPT2LMHeadModel"]}, "unsupported_architecture"),
+        ({"attention_bias": True}, "unsupported_option"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 2}}, "unsupported_option"),
+        ({"num_attention_heads": 3}, "config_invalid"),
+        ({"hidden_size": "big"}, "config_invalid"),
+        ({"vocab_size": 60}, "weights_do_not_fit"),
+        ({"num_hidden_layers": 4}, "weights_do_not_fit"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
+    change: dict[str, Any], code: str, tmp_path: Path
+) -> None:
+    model = Transformer(small())
+    model.initialise()
+    checkpoint.save(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(FeilunError) as refused:
+        checkpoint.load(tmp_path)
+    assert refused.value.code == code
+    assert "\n" not in str(refused.value)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.write_text, (Path("/nonexistent"), "boom"))
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
+def test_a_pickle_is_never_opened(name: str, tmp_path: Path) -> None:
+    model = Transformer(small())
+    checkpoint.save(model, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(FeilunError, match="safetensors"):
+        checkpoint.load(tmp_path)

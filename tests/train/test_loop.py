@@ -1,0 +1,200 @@
+"""The loop: it learns, it resumes to the same bits, it stops when it should."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.support import environment, eventually
+
+from feilun.jobs import Job
+from feilun.model.config import ModelConfig
+from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
+from feilun.train.batches import PackedRows
+from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.optim import OptimiserRecipe, learning_rate
+from feilun.train.state import checkpoints
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "layers": 2,
+    "heads": 2,
+    "kv_heads": 1,
+    "head_dim": 16,
+    "ffn_size": 48,
+}
+
+
+def trainer(job: Job, steps: int = 12, run: dict[str, Any] | None = None, **optimiser: Any) -> Trainer:
+    """A tiny model on a corpus with something to learn: counting upwards."""
+    model = Transformer(ModelConfig(**SHAPE))
+    model.initialise(3)
+    ids = np.tile(np.append(np.arange(1, 64), 0), 20).astype(np.uint16)
+    starts = np.arange(0, len(ids), 64).astype(np.uint64)
+    batches = PackedRows([ids], [starts], eos_id=0, length=16, rows=4, seed=5)
+    recipe = RunRecipe(**{"steps": steps, "length": 16, "dtype": "float32", "save_every": 5, **(run or {})})
+    return Trainer(model, batches, recipe, OptimiserRecipe(**{"lr": 3e-3, "warmup": 2, **optimiser}), job)
+
+
+def new_job(folder: Path, name: str = "tiny") -> Job:
+    return Job.create(folder / "runs", "pretrain", name, {}, argv=["true"])
+
+
+def weights(one: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
+
+
+def losses(job: Job) -> list[float]:
+    return [event["loss"] for event in job.events() if event["event"] == "step"]
+
+
+@pytest.mark.parametrize("optimiser", [{}, {"kind": "muon"}, {"schedule": "wsd", "ema": 0.9}])
+def test_it_learns(optimiser: dict[str, Any], tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        assert trainer(job, 60, **optimiser).run()
+    found = losses(job)
+    assert len(found) == 60
+    assert found[0] == pytest.approx(np.log(64), rel=0.05)
+    assert found[-1] < 0.6 * found[0]
+    step = job.last("step")
+    assert step is not None
+    assert step["tokens"] == 60 * 4 * 16
+    assert {"lr", "grad_norm", "tokens_per_second", "mfu", "memory_mb", "eta_s"} <= step.keys()
+
+
+@pytest.mark.parametrize("optimiser", [{}, {"kind": "muon", "ema": 0.9}])
+def test_a_stopped_run_goes_on_to_the_same_bits(optimiser: dict[str, Any], tmp_path: Path) -> None:
+    whole, halves = new_job(tmp_path, "whole"), new_job(tmp_path, "halves")
+    with whole.running():
+        unbroken = trainer(whole, **optimiser)
+        unbroken.run()
+    with halves.running():
+        first = trainer(halves, **optimiser)
+        first.job.__dict__["_stop_asked"] = True  # as SIGTERM does
+        assert not first.run()
+    assert halves.state == "stopped"
+    with halves.running():
+        second = trainer(halves, **optimiser)
+        assert second.run()
+    assert halves.state == "finished"
+    for name, tensor in weights(unbroken).items():
+        assert torch.equal(tensor, weights(second)[name]), name
+    for name, tensor in unbroken.average.items():
+        assert torch.equal(tensor, second.average[name]), name
+    assert losses(whole) == losses(halves)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from tests.train.test_loop import trainer
+from feilun.jobs import Job
+job = Job.open(Path(sys.argv[1]))
+with job.running():
+    one = trainer(job, 40, run={"save_every": 3})
+    step = one._step
+    one._step = lambda *given: (time.sleep(0.02), step(*given))[1]
+    one.run()
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole, killed = new_job(tmp_path, "whole"), new_job(tmp_path, "killed")
+    root = str(Path(__file__).parents[2])
+    env = environment(PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-c", CHILD]
+    subprocess.run([*command, str(whole.folder)], check=True, env=env)
+    process = subprocess.Popen([*command, str(killed.folder)], env=env)
+    eventually(lambda: len(losses(killed)) > 7, what="for some steps")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert killed.state == "interrupted"
+    subprocess.run([*command, str(killed.folder)], check=True, env=env)
+    last = [checkpoints(job.checkpoints)[-1] for job in (whole, killed)]
+    assert [path.name for path in last] == ["step-00000040"] * 2
+    ours, theirs = (load_file(path / "state.safetensors") for path in last)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_a_run_that_diverges_stops_and_keeps_the_batch(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with pytest.raises(FeilunError, match="diverged") as stopped, job.running():
+        one = trainer(job, 200, lr=50.0, clip=1e9)
+        one.run()
+    assert stopped.value.code == "diverged"
+    assert job.state == "failed"
+    kept = load_file(next(job.folder.glob("bad-batch-*.safetensors")))
+    assert kept["ids.0"].shape == (4, 16)
+
+
+def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        trainer(job, 5).run()
+    (path,) = checkpoints(job.checkpoints)
+    with pytest.raises(FeilunError) as refused, job.running():
+        other = trainer(job, 5, ema=0.5)
+        other.run()
+    assert refused.value.code == "checkpoint_of_another_model"
+    whole = (path / "state.safetensors").read_bytes()
+    (path / "state.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FeilunError) as refused, job.running():
+        trainer(job, 5).run()
+    assert refused.value.code == "checkpoint_damaged"
+
+
+def test_a_full_disk_in_mid_checkpoint_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job(tmp_path)
+
+    def full(*_given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"), job.running():
+        one = trainer(job, 12)
+        original = one._save
+        one._save = lambda step: (
+            monkeypatch.setattr("feilun.train.state.save_file", full) if step > 5 else None,
+            original(step),
+        )[1]
+        one.run()
+    assert [path.name for path in checkpoints(job.checkpoints)] == ["step-00000005"]
+    monkeypatch.undo()
+    with job.running():
+        assert trainer(job, 12).run()
+
+
+def test_schedules_begin_peak_and_end_where_they_should() -> None:
+    cosine = OptimiserRecipe(warmup=10, floor=0.1)
+    wsd = OptimiserRecipe(schedule="wsd", warmup=10, decay=0.5, floor=0.0)
+    for recipe, last in ((cosine, 0.1), (wsd, 0.0)):
+        shares = [learning_rate(recipe, step, 100) for step in range(100)]
+        assert shares[0] == pytest.approx(0.1)
+        assert max(shares) == 1.0
+        assert shares[-1] == pytest.approx(last, abs=0.01)
+        assert all(a >= b for a, b in itertools.pairwise(shares[10:]))
+    assert learning_rate(wsd, 49, 100) == 1.0
+
+
+def test_the_events_are_json_with_finite_numbers(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        trainer(job, 2).run()
+    lines = (job.folder / "events.jsonl").read_text().splitlines()
+    events = [json.loads(line)["event"] for line in lines]
+    assert events == ["started", "step", "step", "checkpoint", "finished"]
