@@ -59,18 +59,18 @@ def train(
             code="recipe_invalid",
         )
     wanted = read_recipe(recipe, kinds[kind], {"name": name, "run.steps": max_steps})
-    workspace = Workspace(context.obj)
-    runs = workspace.path / "runs"
-    found = job_to_resume(runs, kind, wanted.name) if resume else None
-    job = found or Job.create(runs, kind, wanted.name, wanted.model_dump(mode="json"))
     sources = source or [_beside(recipe, path) for path in wanted.data.sources]
     missing = next((path for path in sources if not path.exists()), None)
     if missing is not None or not sources:
         raise FeilunError(
-            f"There is no data at {missing or 'all: give --source'}.",
-            f"{missing or '没有数据：请用 --source 指定，此处'} 不存在。",
+            f"There is no data at {missing}." if missing else "There is no data: give --source.",
+            f"{missing} 处没有数据。" if missing else "没有数据：请用 --source 指定。",
             code="no_text",
         )
+    workspace = Workspace(context.obj)
+    runs = workspace.path / "runs"
+    found = job_to_resume(runs, kind, wanted.name) if resume else None
+    job = found or Job.create(runs, kind, wanted.name, wanted.model_dump(mode="json"))
     with job.running():
         watching = threading.Thread(target=_show, args=(job, as_json))
         watching.start()

@@ -1,0 +1,188 @@
+"""``feilun train``: from a recipe to a model or an adapter, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import run_feilun
+
+from feilun.jobs import Job, list_jobs
+from feilun.model import checkpoint
+from feilun.model.lora_files import load_peft
+from feilun.model.tokenizer import Tokenizer
+from feilun.workspace import Manifest
+
+PRETRAIN = """
+kind = "pretrain"
+name = "tiny"
+samples = ["小明"]
+[data]
+heldout = 0.2
+[tokenizer]
+vocab_size = 320
+[model]
+hidden_size = 32
+layers = 2
+heads = 2
+[optimiser]
+warmup = 2
+[run]
+steps = 6
+rows = 2
+length = 64
+evaluate_every = 3
+save_every = 3
+"""
+SFT = """
+kind = "sft"
+name = "polite"
+base = "BASE"
+epochs = 10
+[data]
+heldout = 0.2
+[lora]
+rank = 4
+alpha = 8
+[optimiser]
+lr = 1e-2
+warmup = 1
+[run]
+rows = 4
+length = 256
+"""
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small bilingual corpus, made up by rule."""
+    folder = tmp_path_factory.mktemp("texts")
+    chosen = random.Random(1)
+    names, things, places = ["小明", "小红", "爷爷"], ["苹果", "书", "风筝"], ["公园", "学校", "河边"]
+    zh = [
+        f"{chosen.choice(names)}带着{chosen.choice(things)}去了{chosen.choice(places)}。" for _ in range(400)
+    ]
+    en = [
+        f"{chosen.choice(['Tom', 'Ann'])} saw {n} birds near the {chosen.choice(['lake', 'hill'])}."
+        for n in range(400)
+    ]
+    lines = [json.dumps({"text": "".join(zh[i : i + 8])}, ensure_ascii=False) for i in range(0, 400, 8)]
+    lines += [json.dumps({"text": " ".join(en[i : i + 8])}) for i in range(0, 400, 8)]
+    (folder / "made_up.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+def train(workspace: Path, recipe: str, *options: str | Path, **env: str) -> Any:
+    path = workspace / "recipe.toml"
+    path.write_text(recipe, encoding="utf-8")
+    return run_feilun("-w", workspace, "train", path, *options, **env)
+
+
+def events_of(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def base(workspace: Path, texts: Path) -> Path:
+    """A model that `feilun train` has made."""
+    result = train(workspace, PRETRAIN, "--source", texts, "--json")
+    assert result.returncode == 0, result.stderr
+    events = events_of(result.stdout)
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "started"
+    assert kinds[-2:] == ["report", "finished"]
+    assert [event["step"] for event in events if event["event"] == "eval"] == [3, 6]
+    return workspace / "models" / "tiny"
+
+
+def test_a_base_model_with_its_lineage(base: Path, workspace: Path) -> None:
+    manifest = Manifest.read(base)
+    model, tokenizer = checkpoint.load(base), Tokenizer.load(base)
+    assert model.config.vocab_size == tokenizer.vocab_size == 320
+    assert manifest.kind == "model"
+    assert manifest.figures["stages"] == ["pretrain"]
+    for figures in (manifest.figures["bits_per_byte"], manifest.figures["ngram_bits_per_byte"]):
+        assert figures.keys() == {"all", "en", "zh"}
+        assert all(0 < value < 12 for value in figures.values())
+    (job,) = (job for job in list_jobs(workspace / "runs") if job.record.name == "tiny")
+    assert Manifest.read(job.folder / "tokens").id in manifest.parents
+    assert "小明" in (job.folder / "report.html").read_text(encoding="utf-8")
+    assert job.state == "finished"
+
+
+def test_an_adapter_learns_the_answers(base: Path, workspace: Path) -> None:
+    examples = workspace / "examples.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "好的，谢谢。"}]}
+        for n in range(40)
+    ]
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    result = train(workspace, SFT.replace("BASE", str(base)), "--source", examples, "--json")
+    assert result.returncode == 0, result.stderr
+    losses = [event["loss"] for event in events_of(result.stdout) if event["event"] == "step"]
+    assert losses[-1] < 0.9 * losses[0]  # the base is next to random, and its vocabulary is frozen
+    folder = workspace / "models" / "polite"
+    manifest = Manifest.read(folder)
+    assert manifest.kind == "adapter"
+    assert manifest.parents == [Manifest.read(base).files["model.safetensors"]]
+    assert load_peft(checkpoint.load(base), folder).rank == 4
+    assert (folder / "adapter.gguf").read_bytes()[:4] == b"GGUF"
+
+
+@pytest.mark.parametrize(
+    ("change", "english", "chinese"),
+    [
+        (("rows = 2", "row = 2"), "unknown key", "未知的键"),
+        (('kind = "pretrain"', 'kind = "magic"'), "'magic' is not known", "没有“magic”"),
+        (("steps = 6", ""), "run.steps is missing", "缺少 run.steps"),
+        (("length = 64", "length = 64000"), "less than one batch", "不足一个批次"),
+        (("heads = 2", "heads = 3"), "must be a multiple of heads", "的倍数"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_one_line(
+    change: tuple[str, str], english: str, chinese: str, tmp_path: Path, texts: Path
+) -> None:
+    recipe = PRETRAIN.replace(*change)
+    for language, sentence in (("en", english), ("zh", chinese)):
+        result = train(tmp_path, recipe, "--source", texts, "--json", FEILUN_LANG=language)
+        assert result.returncode == 1
+        assert sentence in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "models").exists()
+
+
+def test_no_data_is_said_so(tmp_path: Path) -> None:
+    for options in ((), ("--source", tmp_path / "nowhere")):
+        result = train(tmp_path, PRETRAIN, *options)
+        assert result.returncode == 1
+        assert "--source" in result.stderr or "nowhere" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_shipped_recipes_are_valid() -> None:
+    from feilun.recipe import read_recipe
+    from feilun.train.recipe import PretrainRecipe, SftRecipe
+
+    folder = Path(__file__).parents[2] / "recipes" / "train"
+    assert read_recipe(folder / "nano.toml", PretrainRecipe).name == "nano"
+    assistant = read_recipe(folder / "assistant.toml", SftRecipe)
+    for path in assistant.data.sources:
+        assert any((folder / path).glob("*.jsonl"))
+
+
+def test_a_stopped_run_is_resumed_by_its_command(workspace: Path, base: Path, texts: Path) -> None:
+    done = next(job for job in list_jobs(workspace / "runs") if job.record.name == "tiny")
+    half = Job.create(workspace / "runs", "pretrain", "tiny", done.record.recipe, argv=["true"])
+    result = train(workspace, PRETRAIN, "--source", texts, "--resume", "--json")
+    assert result.returncode == 0, result.stderr
+    assert half.state == "finished"
+    weights = [Manifest.read(base).id, Manifest.read(workspace / "models" / "tiny").id]
+    assert weights[0] == weights[1]  # the same recipe, data and seed: the same bits
