@@ -86,8 +86,9 @@ def words_of(node: ast.expr) -> str | None:
 
 
 def names_in(node: ast.expr) -> set[str]:
-    """The variables an f-string puts in, in whatever order."""
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    """The variables an f-string puts in, in whatever order; ``zh``, ``chinese`` and ``x_zh`` go with ``en``, ``english`` and ``x``."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return {{"zh": "en", "chinese": "english"}.get(name, name.removesuffix("_zh")) for name in names}
 
 
 def fault(call: ast.Call) -> str | None:

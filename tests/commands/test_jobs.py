@@ -27,7 +27,7 @@ from pathlib import Path
 from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job
 from feilun.text import FeilunError
-from feilun.workspace import Workspace
+from feilun.workspace import Workspace, write_atomically
 
 steps, pause, *options = sys.argv[1:]
 runs = Workspace().path / "runs"
@@ -41,7 +41,7 @@ with job.running():
     for step in range(int(at.read_text()) if at.exists() else 0, int(steps)):
         job.emit("step", step=step + 1, steps=int(steps), loss=2.5 / (step + 1), lr=3e-4, grad_norm=float("nan"),
                  tokens_per_second=12345.6, mfu=0.681, memory_mb=812, eta_s=3723.4)
-        at.write_text(str(step + 1))
+        write_atomically(at, str(step + 1))
         if step == 3:
             job.emit("eval", step=4, name="zh", bits_per_byte=1.8234567)
             job.emit("sample", step=4, prompt="飞", text="轮[b]\\x1b[31m")

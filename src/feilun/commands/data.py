@@ -146,7 +146,7 @@ def _table(figures: dict[str, Any], folder: Path) -> None:
     table.add_column(say("Language", "语言"))
     for title in (
         say("Documents", "文档"),
-        say("Tokens", "Token"),
+        say("Tokens", "Token 数"),
         say("Bytes", "字节"),
         say("Bytes/token", "字节/token"),
     ):

@@ -48,7 +48,7 @@ def load(folder: Path, dtype: torch.dtype | None = torch.float32) -> Transformer
 
 
 def save(model: Transformer, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write ``config.json`` and ``model.safetensors`` into an existing folder."""
+    """Write ``config.json`` and ``model.safetensors`` into an existing folder. Raises `FeilunError` for a model with an adapter."""
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in to_hf(model)}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     config = model.config.to_hf() | {"torch_dtype": str(dtype).removeprefix("torch.")}
@@ -75,6 +75,12 @@ def from_hf(
 def to_hf(model: Transformer) -> Iterator[tuple[str, Tensor]]:
     """Our weights under Hugging Face's names."""
     config, state = model.config, model.state_dict()
+    if any(ours not in state for ours in names(config)):
+        raise FeilunError(
+            "The model carries an adapter: merge it before saving, or save the adapter alone.",
+            "模型带有适配器：请先合并再保存，或只保存适配器。",
+            code="adapter_attached",
+        )
     sizes = [n * config.head_dim for n in (config.heads, config.kv_heads, config.kv_heads)]
     for ours, theirs in names(config).items():
         parts = state[ours].split(sizes) if len(theirs) == 3 else state[ours].chunk(len(theirs))

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from feilun.text import FeilunError, Language, header_language
+from feilun.text import FeilunError, Language, Text, header_language
 from feilun.validation import explain
 
 log = logging.getLogger("feilun")
@@ -87,11 +87,12 @@ def install(app: FastAPI) -> None:
         if isinstance(error, WhileReading):
             return error_response(error.known, request.headers)
         phrase = HTTPStatus(error.status_code).phrase
+        said = Text(phrase, _PHRASES.get(error.status_code, phrase))
         what = f"{request.method} {request.url.path}"
         return error_response(
             FeilunError(
-                f"{phrase}: {what}",
-                f"{_PHRASES.get(error.status_code, phrase)}：{what}",
+                f"{said.en}: {what}",
+                f"{said.zh}：{what}",
                 status=error.status_code,
                 code=phrase.lower().replace(" ", "_"),
             ),

@@ -38,7 +38,7 @@ def pretrain(recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path
     tokens = _tokens(
         recipe, sources, job, cast(Encoder, tokenizer)
     )  # whose cached properties pyright does not match
-    config = recipe.model.config(tokenizer.vocab_size, (tokenizer.eos_id,), tokenizer.eos_id)
+    config = recipe.model.config(tokenizer.vocab_size, tuple(tokenizer.end_ids), tokenizer.pad_id)
     model = Transformer(config)
     model.initialise(recipe.seed)
     run = recipe.run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feilun.jobs import Event, Job
-from feilun.text import say
+from feilun.text import locale_language, say
 from feilun.workspace import write_atomically
 
 Curve = Sequence[tuple[float, float]]
@@ -46,7 +46,7 @@ def write_report(job: Job) -> Path:
         f"<pre>{html.escape(json.dumps(job.record.recipe, ensure_ascii=False, indent=2))}</pre>",
     ]
     page = (
-        f'<!doctype html><html lang="{say("en", "zh-CN")}"><meta charset="utf-8">'
+        f'<!doctype html><html lang="{locale_language()}"><meta charset="utf-8">'
         f"<title>{html.escape(job.id)}</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
     path = job.folder / "report.html"

@@ -70,8 +70,11 @@ async def _whole(services: Services, body: CompletionRequest) -> dict[str, Any]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(prompt)) for prompt in body.prompts]
-    except* FeilunError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:  # not except*: what that raises comes in a group again
+        known = errors.subgroup(FeilunError)
+        if known is None:
+            raise
+        raise known.exceptions[0] from None
     generations = [task.result() for task in tasks]
     choices: list[dict[str, Any]] = []
     prompt_tokens = completion_tokens = cached_tokens = 0
