@@ -138,24 +138,22 @@ def test_an_adapter_learns_the_answers(base: Path, workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "english", "chinese"),
+    ("change", "language", "sentence"),
     [
-        (("rows = 2", "row = 2"), "unknown key", "未知的键"),
-        (('kind = "pretrain"', 'kind = "magic"'), "'magic' is not known", "没有“magic”"),
-        (("steps = 6", ""), "run.steps is missing", "缺少 run.steps"),
-        (("length = 64", "length = 64000"), "less than one batch", "不足一个批次"),
-        (("heads = 2", "heads = 3"), "must be a multiple of heads", "的倍数"),
+        (("rows = 2", "row = 2"), "zh", "未知的键"),
+        (('kind = "pretrain"', 'kind = "magic"'), "en", "'magic' is not known"),
+        (("steps = 6", ""), "zh", "缺少 run.steps"),
+        (("length = 64", "length = 64000"), "en", "less than one batch"),
+        (("heads = 2", "heads = 3"), "zh", "的倍数"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_one_line(
-    change: tuple[str, str], english: str, chinese: str, tmp_path: Path, texts: Path
+    change: tuple[str, str], language: str, sentence: str, tmp_path: Path, texts: Path
 ) -> None:
-    recipe = PRETRAIN.replace(*change)
-    for language, sentence in (("en", english), ("zh", chinese)):
-        result = train(tmp_path, recipe, "--source", texts, "--json", FEILUN_LANG=language)
-        assert result.returncode == 1
-        assert sentence in result.stderr
-        assert result.stderr.count("\n") == 1
+    result = train(tmp_path, PRETRAIN.replace(*change), "--source", texts, "--json", FEILUN_LANG=language)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
     assert not (tmp_path / "models").exists()
 
 
