@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "dev,postgres,train"
+EXTRAS = "dev,postgres,ray,train"
 
 # Not a floating choice: a newer PyTorch is taken on purpose, with the training tests run on it.
 TORCH = "torch==2.13.0"

@@ -1,8 +1,9 @@
 """Long work as a process with a folder: whoever wants to know how it goes reads what the process writes there.
 
 ``runs/<id>/`` holds ``job.json`` (what was asked), ``events.jsonl`` (what happened, one JSON object a line),
-``job.log`` (tracebacks, and the output of a job without a terminal), ``checkpoints/`` and ``lock``. The lock is
-the kernel's and goes with its process, so a job that was killed is told from one that runs without asking it.
+``job.log`` (tracebacks, and the output of a job without a terminal), ``checkpoints/``, ``lock``, and ``stop`` once
+somebody wishes for its end. The lock is the kernel's and goes with its process, so a job that was killed is told
+from one that runs without asking it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Job:
         self.log = folder / "job.log"
         self._events = folder / "events.jsonl"
         self._lock = folder / "lock"
+        self._stop = folder / "stop"
         self._out: IO[bytes] | None = None
         self._stop_asked = self._stop_seen = False
 
@@ -132,6 +134,7 @@ class Job:
         with self._lock.open("a") as lock:
             if not _lock(lock):
                 raise self.already_running()
+            self._stop.unlink(missing_ok=True)
             lock.truncate(0)
             print(os.getpid(), file=lock, flush=True)
             self._cut_torn_line()
@@ -147,6 +150,15 @@ class Job:
                     self.emit("stopped" if self._stop_seen else "finished")
                 finally:
                     self._out = None
+
+    @contextlib.contextmanager
+    def helping(self) -> Generator[None]:
+        """Do a part of the work inside, beside the process that is `running` it, which alone records events."""
+        with Path(os.devnull).open("ab", buffering=0) as self._out, self._listening():
+            try:
+                yield
+            finally:
+                self._out = None
 
     def emit(self, event: str, **fields: object) -> None:
         """Record that something happened: one line, in the file when this returns. NaN and infinity become null.
@@ -165,8 +177,8 @@ class Job:
     @property
     def stop_wanted(self) -> bool:
         """Whether the work should leave its state in order and end: ``feilun jobs stop``, Ctrl+C, SIGTERM."""
-        self._stop_seen = self._stop_asked  # who never saw it has finished
-        return self._stop_asked
+        self._stop_seen = self._stop_asked or self._stop.exists()  # who never saw it has finished
+        return self._stop_seen
 
     @contextlib.contextmanager
     def _listening(self) -> Generator[None]:
@@ -243,14 +255,15 @@ class Job:
         return None
 
     def stop(self) -> None:
-        """Ask the process to end in good order; it takes as long as it takes. Raises `FeilunError` if none runs."""
-        pid = self.pid
-        if pid is None:
+        """Ask for an end in good order, by a file beside the job: it may run on another machine, or in no main thread.
+
+        It takes as long as it takes. Raises `FeilunError` if nobody works on the job.
+        """
+        if not self._held:
             raise FeilunError(
                 f"The job {self.id} is not running.", f"任务 {self.id} 未在运行。", code="job_not_running"
             )
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
-            os.kill(pid, signal.SIGTERM)
+        self._stop.touch()
 
     @property
     def _held(self) -> bool:

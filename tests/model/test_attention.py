@@ -58,6 +58,7 @@ def test_blocked_attention_is_attention(
 @pytest.mark.parametrize("learns", ["both", "hidden", "weight", "nothing"])
 def test_cross_entropy_in_chunks_is_cross_entropy(learns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feilun.model.loss.CHUNK_ELEMENTS", 7 * 50)
+    monkeypatch.setattr("feilun.model.loss.CHUNK_ROWS", 1)
     assert CHUNK_ELEMENTS > 7 * 50
     torch.manual_seed(0)
     hidden = torch.randn(23, 12, dtype=torch.float64, requires_grad=learns in ("both", "hidden"))

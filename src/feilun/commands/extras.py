@@ -18,3 +18,13 @@ def need_train() -> None:
             f"此命令需要 {'、'.join(missing)}。请安装：pip install 'feilun[train]'（在源码目录：make up-train）。",
             code="train_not_installed",
         )
+
+
+def need_ray() -> None:
+    """Raises `FeilunError` with the line to type, if ``feilun[ray]`` is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise FeilunError(
+            "--ray needs Ray. Install it: pip install 'feilun[ray]'",
+            "--ray 需要 Ray。请安装：pip install 'feilun[ray]'",
+            code="ray_not_installed",
+        )

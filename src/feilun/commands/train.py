@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from feilun.commands import launch
 from feilun.commands.extras import need_train
 from feilun.commands.jobs import draw, job_to_resume
 from feilun.jobs import Job
@@ -17,11 +22,19 @@ from feilun.recipe import read_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
+if TYPE_CHECKING:  # PyTorch is imported by those who train only
+    from feilun.train.distributed import World
+    from feilun.train.recipe import Recipe
+
 HELP = say(
     "Train what a recipe says. Killed or stopped (Ctrl+C), it goes on with --resume.\n\n"
-    "Example: `feilun train recipes/train/nano.toml --source FOLDER`",
+    "Examples:\n\n`feilun train recipes/train/nano.toml --source FOLDER`\n\n"
+    "`feilun train recipes/train/nano.toml --processes 8` (or under torchrun, on several machines: "
+    "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`)",
     "按配方训练。被终止或停止（Ctrl+C）后，可用 --resume 继续。\n\n"
-    "示例：`feilun train recipes/train/nano.toml --source 文件夹`",
+    "示例：\n\n`feilun train recipes/train/nano.toml --source 文件夹`\n\n"
+    "`feilun train recipes/train/nano.toml --processes 8`（多机时用 torchrun："
+    "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`）",
 )
 
 
@@ -38,6 +51,33 @@ def train(
     max_steps: Annotated[
         int | None, typer.Option(min=1, help=say("Stop after so many steps.", "最多训练这么多步。"))
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help=say("Processes that share the work (FSDP2).", "共同训练的进程数（FSDP2）。"),
+        ),
+    ] = 1,
+    restarts: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help=say(
+                "How often to go on from the last checkpoint when one of them dies.",
+                "有进程意外退出时，从最近的检查点重新开始的次数。",
+            ),
+        ),
+    ] = 3,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar=say("ADDRESS", "地址"),
+            help=say(
+                "Let the processes run on a Ray cluster: its address, `auto`, or `local`.",
+                "在 Ray 集群上运行这些进程：集群地址、`auto` 或 `local`。",
+            ),
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help=say("Go on with the newest unfinished run.", "继续最近未完成的训练。")),
@@ -47,36 +87,21 @@ def train(
     ] = False,
 ) -> None:
     need_train()
-    from feilun.train.recipe import PretrainRecipe, SftRecipe
-    from feilun.train.report import write_report
+    from feilun.train.distributed import in_world
 
-    kinds = {"pretrain": PretrainRecipe, "sft": SftRecipe}
-    kind = _kind(recipe)
-    if kind not in kinds:
-        raise FeilunError(
-            f"{recipe}: kind: '{kind}' is not known; known: {', '.join(kinds)}.",
-            f"{recipe}：kind：没有“{kind}”；可用：{'、'.join(kinds)}。",
-            code="recipe_invalid",
-        )
-    wanted = read_recipe(recipe, kinds[kind], {"name": name, "run.steps": max_steps})
-    sources = source or [_beside(recipe, path) for path in wanted.data.sources]
-    missing = next((path for path in sources if not path.exists()), None)
-    if missing is not None or not sources:
-        raise FeilunError(
-            f"There is no data at {missing}." if missing else "There is no data: give --source.",
-            f"{missing} 处没有数据。" if missing else "没有数据：请用 --source 指定。",
-            code="no_text",
-        )
-    workspace = Workspace(context.obj)
-    runs = workspace.path / "runs"
-    found = job_to_resume(runs, kind, wanted.name) if resume else None
-    job = found or Job.create(runs, kind, wanted.name, wanted.model_dump(mode="json"))
-    with job.running():
-        watching = threading.Thread(target=_show, args=(job, as_json))
-        watching.start()
-        made = _run(wanted, recipe, sources, job, workspace)
-        job.emit("report", path=str(write_report(job)))
-    watching.join()
+    workspace, asked = Workspace(context.obj), Asked(recipe, source or [], name, max_steps)
+    if ray is not None and not in_world():
+        job = asked.job(workspace, resume)
+        together = partial(work, asked.absolute(), workspace, True)
+        launch.on_ray(ray, processes, restarts, job, together, _show(as_json))
+        made = workspace.path / "models" / job.record.name if job.state == "finished" else None
+    else:
+        if processes > 1 and not in_world():
+            launch.by_torchrun(processes, restarts)
+        done = work(asked, workspace, resume or launch.restarted(), _show(as_json))
+        if done is None:  # what there is to say the first process says
+            return
+        job, made = done
     if made is None:
         typer.echo(
             say(
@@ -89,15 +114,100 @@ def train(
         typer.echo(str(made))
 
 
-def _run(wanted: Any, recipe: Path, sources: list[Path], job: Job, workspace: Workspace) -> Path | None:
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    recipe: Path
+    sources: list[Path]
+    name: str | None
+    max_steps: int | None
+
+    def absolute(self) -> Asked:
+        """The same in other working directories."""
+        sources = [path.absolute() for path in self.sources]
+        return replace(self, recipe=self.recipe.absolute(), sources=sources)
+
+    def wanted(self) -> Recipe:
+        """The recipe, as changed on the command line. Raises `FeilunError` if there is something wrong with it, or no data."""
+        wanted = _read(self.recipe, {"name": self.name, "run.steps": self.max_steps})
+        self.data(wanted)
+        return wanted
+
+    def data(self, wanted: Recipe) -> list[Path]:
+        """The files and folders to learn from. Raises `FeilunError` for one that is not there, or if there are none."""
+        sources = self.sources or [_beside(self.recipe, path) for path in wanted.data.sources]
+        missing = next((path for path in sources if not path.exists()), None)
+        if missing is not None or not sources:
+            raise FeilunError(
+                f"There is no data at {missing}." if missing else "There is no data: give --source.",
+                f"{missing} 处没有数据。" if missing else "没有数据：请用 --source 指定。",
+                code="no_text",
+            )
+        return sources
+
+    def job(self, workspace: Workspace, resume: bool) -> Job:
+        """A new job, or the one to go on with."""
+        wanted, runs = self.wanted(), workspace.path / "runs"
+        found = job_to_resume(runs, wanted.kind, wanted.name) if resume else None
+        return found or Job.create(runs, wanted.kind, wanted.name, wanted.model_dump(mode="json"))
+
+
+def work(
+    asked: Asked, workspace: Workspace, resume: bool, show: Callable[[Job], None] | None = None
+) -> tuple[Job, Path | None] | None:
+    """Do what was asked, together with the other processes of the run if there are any.
+
+    Gives the job and what it has made (None: stopped before the end); nothing in any process but the first. The
+    events are shown in a thread of their own.
+    """
+    from feilun.train.distributed import joined
+    from feilun.train.report import write_report
+
+    wanted = asked.wanted()
+    with joined() as world:
+        job = Job.open(world.of_first(asked.job(workspace, resume).folder if world.first else workspace.path))
+        if not world.first:
+            with job.helping():
+                _run(wanted, asked, job, workspace, world)
+            return None
+        watching = None
+        with job.running():
+            if show is not None:
+                watching = threading.Thread(target=show, args=(job,))
+                watching.start()
+            made = _run(wanted, asked, job, workspace, world)
+            job.emit("report", path=str(write_report(job)))
+        if watching is not None:
+            watching.join()
+        return job, made
+
+
+def _read(recipe: Path, changes: dict[str, Any]) -> Recipe:
+    from feilun.train.recipe import PretrainRecipe, SftRecipe
+
+    kinds = {"pretrain": PretrainRecipe, "sft": SftRecipe}
+    kind = _kind(recipe)
+    if kind not in kinds:
+        raise FeilunError(
+            f"{recipe}: kind: '{kind}' is not known; known: {', '.join(kinds)}.",
+            f"{recipe}：kind：没有“{kind}”；可用：{'、'.join(kinds)}。",
+            code="recipe_invalid",
+        )
+    return read_recipe(recipe, kinds[kind], changes)
+
+
+def _run(wanted: Recipe, asked: Asked, job: Job, workspace: Workspace, world: World) -> Path | None:
     from feilun.train.pretrain import pretrain
     from feilun.train.recipe import PretrainRecipe
     from feilun.train.sft import fine_tune
 
-    folder = workspace.path / "models" / wanted.name
+    folder, sources = workspace.path / "models" / wanted.name, asked.data(wanted)
     if isinstance(wanted, PretrainRecipe):
-        return pretrain(wanted, sources, job, folder)
-    return fine_tune(wanted, _base(recipe, wanted.base), sources, job, folder)
+        return pretrain(wanted, sources, job, folder, world)
+    with world.first_before_others():
+        base = _base(asked.recipe, wanted.base)
+    return fine_tune(wanted, base, sources, job, folder, world)
 
 
 def _base(recipe: Path, base: str) -> Path:
@@ -125,12 +235,15 @@ def _kind(recipe: Path) -> str:
         raise
 
 
-def _show(job: Job, as_json: bool) -> None:
-    events = job.events(follow=True)
-    if as_json:
-        import json
+def _show(as_json: bool) -> Callable[[Job], None]:
+    """Shows what happens to a job until it ends."""
 
-        for event in events:
-            typer.echo(json.dumps(event, ensure_ascii=False))
-    else:
-        draw(events, Console(highlight=False))
+    def show(job: Job) -> None:
+        events = job.events(follow=True)
+        if as_json:
+            for event in events:
+                typer.echo(json.dumps(event, ensure_ascii=False))
+        else:
+            draw(events, Console(highlight=False))
+
+    return show

@@ -31,6 +31,12 @@ class Packing:
         """Every row of ``ids`` (batch, length) is one document."""
         return cls(torch.arange(ids.shape[-1], device=ids.device)[None])
 
+    def to(self, device: torch.device) -> Packing:
+        """The same packing on ``device``."""
+        return Packing(
+            self.positions.to(device), None if self.documents is None else self.documents.to(device)
+        )
+
     def bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
         """What is added to scores, (batch or 1, length, length) of 0 and -inf; None where causality is all.
 

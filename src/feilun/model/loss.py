@@ -12,7 +12,9 @@ IGNORED = -100
 """The target of a position from which nothing is learnt."""
 
 CHUNK_ELEMENTS = 1 << 24
-"""Logits held at a time: 64 MiB in float32."""
+CHUNK_ROWS = 512
+"""Logits held at a time: 64 MiB in float32, or those of so many rows if that is more. A product with fewer rows
+spends its time on reading the weight (262,144 x 640: 64 rows run at 0.7 of the speed of 512)."""
 
 
 def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -34,21 +36,22 @@ class _Chunked(Function):
         d_hidden = torch.empty_like(hidden) if learns_hidden else None
         d_weight = torch.zeros_like(weight) if learns_weight else None
         nats = torch.zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32), device=hidden.device)
-        chunk = max(1, CHUNK_ELEMENTS // weight.shape[0])
+        chunk = max(CHUNK_ROWS, CHUNK_ELEMENTS // weight.shape[0])
         for begin in range(0, targets.numel(), chunk):
-            rows, wanted = hidden[begin : begin + chunk], targets[begin : begin + chunk, None]
-            logits = (rows @ cast.T).to(nats.dtype)
-            total = logits.logsumexp(-1, keepdim=True)
-            nats += (total - logits.gather(1, wanted)).sum()
+            rows, wanted = hidden[begin : begin + chunk], targets[None, begin : begin + chunk]
+            # The vocabulary first: all three products then read the large matrices as they lie.
+            logits = (cast @ rows.T).to(nats.dtype)
+            total = logits.logsumexp(0, keepdim=True)
+            nats += (total - logits.gather(0, wanted)).sum()
             if d_hidden is None and d_weight is None:
                 continue
             slope = logits.sub_(total).exp_()
-            slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
+            slope.scatter_add_(0, wanted, slope.new_full(wanted.shape, -1.0))
             slope = slope.to(hidden.dtype)
             if d_hidden is not None:
-                torch.mm(slope, cast, out=d_hidden[begin : begin + chunk])
+                torch.mm(slope.T, cast, out=d_hidden[begin : begin + chunk])
             if d_weight is not None:
-                d_weight += slope.T @ rows
+                d_weight += slope @ rows
         ctx.save_for_backward(d_hidden, d_weight)
         return nats
 

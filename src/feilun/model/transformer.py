@@ -208,6 +208,15 @@ class Transformer(nn.Module):
         """Logits (batch, length, vocab_size)."""
         return self.head(self.hidden(ids, packing, dtype))
 
+    def following(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Logits (batch, vocab_size) of what follows ``ids`` (batch, length)."""
+        return self.head(self.hidden(ids, dtype=dtype)[:, -1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
     def rotations(self, positions: Tensor, dtype: torch.dtype) -> dict[bool, Rotation]:
         """Rotations at ``positions`` (batch or 1, length) for global (False) and, where there are any, local (True) layers."""
         config = self.config

@@ -45,7 +45,7 @@ def bits_per_byte(
             for number, row in enumerate(rows):
                 whole[number, : len(row)] = torch.tensor(row)
                 targets[number, : len(row) - 1] = torch.tensor(row[1:])
-            nats += float(model.nats(whole, targets, dtype=dtype))
+            nats += float(model.nats(whole.to(model.device), targets.to(model.device), dtype=dtype))
         bits.add(nats, document.bytes, document.language)
     return bits.figures()
 

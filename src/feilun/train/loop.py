@@ -13,12 +13,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from feilun.jobs import Job
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.batches import Batches, PackedRows, StepBatches
+from feilun.train.distributed import World, shard
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
 from feilun.train.objectives import NextToken, Objective
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
@@ -88,25 +90,21 @@ class Trainer:
         seed: int = 0,
         objective: Objective | None = None,
         evaluate: Callable[[int], None] | None = None,
+        world: World | None = None,
     ) -> None:
         self.model, self.batches, self.recipe, self.job = model, batches, run, job
-        torch.random.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]  (an objective may draw numbers)
+        self.seed, self.world = seed, world or World()
         assert run.steps is not None
         self.steps = run.steps
         self.objective: Objective = objective or NextToken()
         self.evaluate = evaluate
+        prepare(model, run, self.world)
         self.optimisers = Optimisers(optimiser, model.named_parameters())
         self.average: dict[str, Tensor] = {}
         if optimiser.ema is not None:
             self.average = {name: weight.clone() for name, weight in learning_weights(model).items()}
         self.dtype = run.torch_dtype
         self.tokens = 0
-        model.recompute = run.recompute
-        if run.compile == "blocks":
-            for block in model.blocks:
-                block.compile(dynamic=False)  # pyright: ignore[reportUnknownMemberType]
-        elif run.compile == "full":
-            model.hidden = torch.compile(model.hidden, dynamic=False)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
     def run(self) -> bool:
         """Train to the last step, or until the job is asked to stop; a checkpoint is left either way. True at the end.
@@ -116,7 +114,7 @@ class Trainer:
         steps = self.steps
         keep_freed_memory()
         done = self._resume()
-        peak = matmul_peak(self.dtype)
+        peak = matmul_peak(self.dtype, self.world.device) * self.world.size
         # The formula is for weights that all learn from all tokens.
         whole = isinstance(self.batches, PackedRows) and all(w.requires_grad for w in self.model.parameters())
         flops = self.model.config.flops_per_token(self.recipe.length) if whole else None
@@ -145,7 +143,7 @@ class Trainer:
                 eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),
             )
             last = now
-            at_end, stopping = step + 1 == steps, self.job.stop_wanted
+            at_end, stopping = step + 1 == steps, self.world.of_first(self.job.stop_wanted)
             if (step + 1) % self.recipe.save_every == 0 or at_end or stopping:
                 self._save(step + 1)
             if self.evaluate and ((step + 1) % self.recipe.evaluate_every == 0 or at_end):
@@ -161,13 +159,17 @@ class Trainer:
 
     def _step(self, work: StepBatches, share: float, step: int, recent: deque[float]) -> tuple[float, float]:
         """One optimiser step. Gives the mean loss in nats and the norm of the gradient before clipping."""
+        # What an objective draws is a function of seed and step, as the batches are: a checkpoint needs no generator.
+        torch.manual_seed(hash((self.seed, step, self.world.rank)) % 2**63)  # pyright: ignore[reportUnknownMemberType]
         total = 0.0
         for batch in work.batches:
-            nats = self.objective(self.model, batch, self.dtype)
-            (nats / work.learnt).backward()  # pyright: ignore[reportUnknownMemberType]
+            nats = self.objective(self.model, batch.to(self.world.device), self.dtype)
+            # Processes average their gradients, and the loss is a sum over all of them.
+            (nats * (self.world.size / work.learnt)).backward()  # pyright: ignore[reportUnknownMemberType]
             total += float(nats.detach())
-        loss = total / work.learnt
-        norm = float(clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip))
+        loss = self.world.sum(total) / work.learnt
+        norm = clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip)
+        norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
         spiked = len(recent) == SPIKE_AFTER and loss > sorted(recent)[SPIKE_AFTER // 2] + SPIKE_NATS
         if not math.isfinite(loss) or not math.isfinite(norm) or spiked:
             self._give_up(work, step, loss, norm)
@@ -181,7 +183,8 @@ class Trainer:
         return loss, norm
 
     def _give_up(self, work: StepBatches, step: int, loss: float, norm: float) -> None:
-        path = self.job.folder / f"bad-batch-{step + 1}.safetensors"
+        process = f"-{self.world.rank}" if self.world.size > 1 else ""
+        path = self.job.folder / f"bad-batch-{step + 1}{process}.safetensors"
         tensors: dict[str, Tensor] = {}
         for number, batch in enumerate(work.batches):
             tensors |= {
@@ -220,16 +223,31 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         extra: dict[str, Any] = {"tokens": self.tokens}
-        path = save_state(self._folder, step, self._state(), self.optimisers, extra, self.recipe.keep)
+        path = save_state(
+            self._folder, step, self._state(), self.optimisers, extra, self.recipe.keep, self.world
+        )
         self.job.emit("checkpoint", step=step, path=str(path.relative_to(self.job.folder)))
 
     def _resume(self) -> int:
         found = checkpoints(self._folder)
         if not found:
             return 0
-        step, extra = load_state(found[-1], self._state(), self.optimisers)
+        step, extra = load_state(found[-1], self._state(), self.optimisers, self.world)
         self.tokens = extra["tokens"]
         return step
+
+
+def prepare(model: Transformer, run: RunRecipe, world: World) -> None:
+    """Make a model ready to be trained, in place: where it computes, how, and by how many processes."""
+    model.to(world.device)
+    model.recompute = run.recompute
+    if run.compile == "full" and world.size == 1:
+        model.hidden = torch.compile(model.hidden, dynamic=False)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+    elif run.compile != "none":  # weights that are brought together block by block cannot be compiled as one
+        for block in model.blocks:
+            block.compile(dynamic=False)  # pyright: ignore[reportUnknownMemberType]
+    if world.size > 1:
+        shard(model, world)
 
 
 def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
@@ -239,13 +257,13 @@ def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
                 weight.copy_(weights[name])
 
 
-def matmul_peak(dtype: torch.dtype, size: int = 1536) -> float:
+def matmul_peak(dtype: torch.dtype, device: torch.device | None = None, size: int = 1536) -> float:
     """Floating-point operations a second of a large matrix product here and now: what MFU is measured against."""
     generator = torch.Generator().manual_seed(0)  # not the run's own, which must not be disturbed
-    a, b = (torch.randn(size, size, generator=generator).to(dtype) for _ in range(2))
+    a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
     best = math.inf
     for _ in range(4):
         begun = time.perf_counter()
-        torch.mm(a, b)
+        float(torch.mm(a, b)[0, 0])  # waits for a device that computes on its own
         best = min(best, time.perf_counter() - begun)
     return 2 * size**3 / best

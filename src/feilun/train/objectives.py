@@ -37,6 +37,11 @@ class Batch:
             packing = Packing(packing.positions if shared else packing.positions[chosen], documents)
         return Batch(self.ids[chosen], self.targets[chosen], packing)
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        packing = self.packing and self.packing.to(device)
+        return Batch(self.ids.to(device), self.targets.to(device), packing)
+
 
 class Objective(Protocol):
     """Turns a batch into a sum over its learnt targets; the loop divides by their number in the whole step."""

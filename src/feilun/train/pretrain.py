@@ -17,27 +17,33 @@ from feilun.model.tokenizer import Tokenizer
 from feilun.model.tokenizer_training import train_tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
+from feilun.train.artifact import publish
 from feilun.train.batches import PackedRows
+from feilun.train.distributed import World, gathered
 from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
 from feilun.train.recipe import DataRecipe, PretrainRecipe
 from feilun.train.sample import generate
-from feilun.workspace import Manifest, new_artifact, sha256_file
+from feilun.workspace import new_artifact
 
 SAMPLE_TOKENS = 64
 PART = 8192
 """Characters of the longest document of a run."""
 
 
-def pretrain(recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path) -> Path | None:
+def pretrain(
+    recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path, world: World | None = None
+) -> Path | None:
     """Run a recipe inside ``job.running()``; stages that a killed run has finished are not done again.
 
     The model becomes the artifact ``folder``, which is returned; None if the job was asked to stop before the end.
+    Several processes each call this with their ``world``.
     """
-    tokenizer = _tokenizer(recipe, sources, job)
-    tokens = _tokens(
-        recipe, sources, job, cast(Encoder, tokenizer)
-    )  # whose cached properties pyright does not match
+    world = world or World()
+    with world.first_before_others():
+        tokenizer = _tokenizer(recipe, sources, job)
+        # Whose cached properties pyright does not match.
+        tokens = _tokens(recipe, sources, job, cast(Encoder, tokenizer))
     config = recipe.model.config(tokenizer.vocab_size, tuple(tokenizer.end_ids), tokenizer.pad_id)
     model = Transformer(config)
     model.initialise(recipe.seed)
@@ -50,6 +56,8 @@ def pretrain(recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path
         rows=run.rows,
         accumulate=run.accumulate,
         seed=recipe.seed,
+        rank=world.rank,
+        world=world.size,
     )
     documents = heldout_documents(tokens, recipe.evaluate_tokens)
     dtype = run.torch_dtype
@@ -63,34 +71,40 @@ def pretrain(recipe: PretrainRecipe, sources: list[Path], job: Job, folder: Path
             text = generate(model, ids, tokens=SAMPLE_TOKENS, stop=stop, dtype=dtype, temperature=0.8)
             job.emit("sample", step=step, prompt=prompt, text=tokenizer.decode(text))
 
-    trainer = Trainer(model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate)
+    trainer = Trainer(
+        model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate, world=world
+    )
     job.emit(
         "model", params=config.params, matmul_params=config.matmul_params, epoch_rows=batches.rows_in_epoch
     )
     if not trainer.run():
         return None
     trainer.use_average()
+    whole = gathered(model, None, world)
+    if not world.first:
+        return folder
     figures: dict[str, Any] = {"params": config.params, "tokens": trainer.tokens, "stages": ["pretrain"]}
     evaluated = job.last("eval")
     if evaluated is not None:
         figures["bits_per_byte"] = evaluated["bits_per_byte"]
     if recipe.baseline and documents:
         figures["ngram_bits_per_byte"] = _baseline(batches.consumed(trainer.steps), documents, tokenizer, job)
-    with new_artifact(folder) as draft:
-        checkpoint.save(model, draft)
+
+    def write(draft: Path) -> None:
+        checkpoint.save(whole, draft)
         tokenizer.save(draft)
-        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
-        manifest = Manifest(
-            kind="model",
-            id=files["model.safetensors"],
-            name=recipe.name,
-            parents=[tokens.manifest.id],
-            recipe=recipe.model_dump(mode="json"),
-            files=files,
-            figures=figures,
-        )
-        manifest.write(draft)
-    job.emit("artifact", path=str(folder), id=manifest.id, **figures)
+
+    parents = [tokens.manifest.id]
+    publish(
+        folder,
+        "model",
+        write,
+        weights=checkpoint.WEIGHTS,
+        parents=parents,
+        recipe=recipe,
+        figures=figures,
+        job=job,
+    )
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from feilun.model.transformer import Transformer
 
@@ -26,8 +25,8 @@ def generate(
     generator = torch.Generator().manual_seed(seed)
     text = list(ids)
     for _ in range(tokens):
-        window = torch.tensor([text[-model.config.context :]])
-        logits: Tensor = model.head(model.hidden(window, dtype=dtype)[:, -1]).float()[0]
+        window = torch.tensor([text[-model.config.context :]], device=model.device)
+        logits = model.following(window, dtype).float()[0].cpu()
         if temperature > 0:
             following = int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator))
         else:

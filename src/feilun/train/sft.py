@@ -14,20 +14,31 @@ from feilun.model.lora import attach
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
+from feilun.train.artifact import publish
 from feilun.train.batches import Examples
 from feilun.train.conversations import Example, read_examples
+from feilun.train.distributed import World, gathered
 from feilun.train.loop import Trainer
 from feilun.train.recipe import SftRecipe
-from feilun.workspace import Manifest, new_artifact, sha256_file
+from feilun.workspace import new_artifact, sha256_file
 
 
-def fine_tune(recipe: SftRecipe, base: Path, sources: list[Path], job: Job, folder: Path) -> Path | None:
+def fine_tune(
+    recipe: SftRecipe,
+    base: Path,
+    sources: list[Path],
+    job: Job,
+    folder: Path,
+    world: World | None = None,
+) -> Path | None:
     """Run a recipe inside ``job.running()`` on the base model at ``base`` (a folder or a GGUF file).
 
     The adapter, or the model, becomes the artifact ``folder``, which is returned; None if the job was asked to
-    stop before the end.
+    stop before the end. Several processes each call this with their ``world``.
     """
-    where = base if base.is_dir() else unpacked(base)
+    world = world or World()
+    with world.first_before_others():
+        where = base if base.is_dir() else unpacked(base)
     tokenizer = Tokenizer.load(where)
     run = recipe.run
     train, heldout, too_long = read_examples(
@@ -38,6 +49,8 @@ def fine_tune(recipe: SftRecipe, base: Path, sources: list[Path], job: Job, fold
         rows=run.rows,
         pad_id=tokenizer.pad_id,
         seed=recipe.seed,
+        rank=world.rank,
+        world=world.size,
     )
     if run.steps is None:
         run = run.model_copy(update={"steps": math.ceil(recipe.epochs * batches.steps_in_epoch)})
@@ -54,34 +67,33 @@ def fine_tune(recipe: SftRecipe, base: Path, sources: list[Path], job: Job, fold
             losses = answer_loss(model, heldout, tokenizer.pad_id, dtype)
             job.emit("eval", step=step, name="heldout answers", loss=losses)
 
-    trainer = Trainer(model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate)
+    trainer = Trainer(
+        model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate, world=world
+    )
     if not trainer.run():
         return None
     trainer.use_average()
+    whole = gathered(model, recipe.lora, world)
+    if not world.first:
+        return folder
     figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
     evaluated = job.last("eval")
     if evaluated is not None:
         figures["heldout_loss"] = evaluated["loss"]
-    with new_artifact(folder) as draft:
+
+    def write(draft: Path) -> None:
         if recipe.lora:
-            lora_files.save_peft(model, draft, recipe.base)
+            lora_files.save_peft(whole, draft, recipe.base)
             if not recipe.lora.dora:  # which llama.cpp does not know: merge it instead
-                lora_files.save_gguf(model, draft / "adapter.gguf", half=True)
+                lora_files.save_gguf(whole, draft / "adapter.gguf", half=True)
         else:
-            checkpoint.save(model, draft)
+            checkpoint.save(whole, draft)
         tokenizer.save(draft)
-        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
-        manifest = Manifest(
-            kind="adapter" if recipe.lora else "model",
-            id=files["adapter_model.safetensors" if recipe.lora else "model.safetensors"],
-            name=recipe.name,
-            parents=[sha256_file(base if base.is_file() else base / checkpoint.WEIGHTS)],
-            recipe=recipe.model_dump(mode="json"),
-            files=files,
-            figures=figures,
-        )
-        manifest.write(draft)
-    job.emit("artifact", path=str(folder), id=manifest.id, **figures)
+
+    parents = [sha256_file(base if base.is_file() else base / checkpoint.WEIGHTS)]
+    weights = lora_files.WEIGHTS if recipe.lora else checkpoint.WEIGHTS
+    kind = "adapter" if recipe.lora else "model"
+    publish(folder, kind, write, weights=weights, parents=parents, recipe=recipe, figures=figures, job=job)
     return folder
 
 
@@ -111,7 +123,8 @@ def answer_loss(
         nats, learnt = 0.0, 0
         for step in range(batches.steps_in_epoch):
             work = batches.at(step)
-            nats += sum(float(model.nats(b.ids, b.targets, dtype=dtype)) for b in work.batches)
+            rows = [batch.to(model.device) for batch in work.batches]
+            nats += sum(float(model.nats(b.ids, b.targets, dtype=dtype)) for b in rows)
             learnt += work.learnt
         figures[language] = nats / learnt
     return figures

@@ -1,0 +1,142 @@
+"""Several processes that train one model: they share its weights, its batches and its checkpoints.
+
+Started by torchrun, by ``feilun train --processes`` or by Ray; each holds a part of every weight (FSDP2) and
+reads its own rows. A `World` of one process costs nothing and needs no process group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+from feilun.model.lora import Lora, attach
+from feilun.model.transformer import Transformer
+from feilun.workspace import new_artifact
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(days=1)
+"""How long processes wait for one another: the first makes tokenizer and token shards while the others wait."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run, seen from one of them."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where this process computes."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process does what only one may do: record events, write artifacts."""
+        return self.rank == 0
+
+    def sum(self, value: float) -> float:
+        """The sum of every process's value."""
+        if self.size == 1:
+            return value
+        whole = torch.tensor(value, dtype=torch.float64)
+        dist.all_reduce(whole)
+        return float(whole)
+
+    def of_first(self, value: T) -> T:
+        """The first process's value, in all of them."""
+        if self.size == 1:
+            return value
+        holder = [value]
+        dist.broadcast_object_list(holder, src=0)
+        return holder[0]
+
+    @contextlib.contextmanager
+    def first_before_others(self) -> Generator[None]:
+        """The first process goes through the block, then all others: what it has made, they find."""
+        if self.size > 1 and not self.first:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.first:
+            dist.barrier()
+
+    @contextlib.contextmanager
+    def new_artifact(self, folder: Path) -> Generator[Path]:
+        """One draft that all processes write into; it takes its name when the last has left the block."""
+        if self.size == 1:
+            with new_artifact(folder) as draft:
+                yield draft
+            return
+        with contextlib.ExitStack() as stack:
+            draft = self.of_first(stack.enter_context(new_artifact(folder)) if self.first else folder)
+            yield draft
+            dist.barrier()
+        dist.barrier()
+
+
+def in_world() -> bool:
+    """Whether this process was started as one of several."""
+    return dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextlib.contextmanager
+def joined() -> Generator[World]:
+    """Meet the other processes that torchrun, or Ray, has started with this one."""
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    gpu = torch.cuda.is_available()
+    device = torch.device("cuda", local) if gpu else torch.device("cpu")
+    if gpu:
+        torch.cuda.set_device(device)
+    if not in_world():
+        yield World(device=device)
+        return
+    met = dist.is_initialized()  # Ray has brought them together
+    if not met:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=_PATIENCE)
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        if not met:
+            dist.destroy_process_group()
+
+
+def shard(model: Transformer, world: World) -> None:
+    """Spread the weights over the processes, in place (FSDP2): a block's are brought together only while it computes.
+
+    Gradients are averaged over the processes, so a loss that is a sum has to be multiplied by their number.
+    """
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    for block in model.blocks:
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    for method in ("nats", "following"):
+        register_fsdp_forward_method(model, method)
+
+
+def gathered(model: Transformer, lora: Lora | None, world: World) -> Transformer:
+    """The whole model, on the CPU, to be written by the first process; the others get an empty one.
+
+    All processes have to call this together.
+    """
+    if world.size == 1:
+        return cast(Transformer, model.to("cpu"))
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    state = get_model_state_dict(model, options=options)
+    with torch.device("meta"):
+        whole = Transformer(model.config)
+    if lora is not None:
+        attach(whole, lora)
+    if world.first:
+        whole.load_state_dict(state, assign=True)
+        if model.config.tied:
+            whole.head.weight = whole.embedding.weight
+    return whole
