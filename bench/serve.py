@@ -35,7 +35,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from feilun.registry import DEFAULT
+from feilun.registry import SMALLEST
 from feilun.registry.sources import ensure
 
 CONTEXT = 1024
@@ -120,7 +120,7 @@ def engine_worker(parallel: int) -> None:
     """The other end of `EngineAlone`: reads volleys from stdin, answers with figures."""
     from feilun.serve.engines.llamacpp import LlamaCpp
 
-    release = DEFAULT.model_copy(update={"context_length": CONTEXT})
+    release = SMALLEST.model_copy(update={"context_length": CONTEXT})
     server = LlamaCpp(release, ensure(release), parallel=parallel)._server  # pyright: ignore[reportPrivateUsage]
     print("{}", flush=True)
     for line in sys.stdin:
@@ -260,7 +260,7 @@ def free_port() -> int:
 def feilun_server() -> Generator[HttpServer]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        release = DEFAULT.model_copy(update={"context_length": CONTEXT})
+        release = SMALLEST.model_copy(update={"context_length": CONTEXT})
         models = {"default": release.name, "models": [release.model_dump(mode="json")]}
         (Path(folder) / "models.json").write_text(json.dumps(models))
         command = [sys.executable, "-m", "feilun", "-w", folder, "up", "--no-browser", "--port", str(port)]
@@ -274,7 +274,7 @@ def feilun_server() -> Generator[HttpServer]:
 def peer_server(spec: str) -> HttpServer:
     """``llama_cpp=PYTHON`` or ``vllm=PYTHON``: the peer installed for that interpreter."""
     name, _, python = spec.partition("=")
-    model, port = str(ensure(DEFAULT)), free_port()
+    model, port = str(ensure(SMALLEST)), free_port()
     threads = str(max(1, (os.cpu_count() or 2) - 1))
     commands = {
         "llama_cpp": [python, "-m", "llama_cpp.server", "--model", model, "--port", str(port), "--n_ctx", str(CONTEXT),

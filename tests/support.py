@@ -34,11 +34,11 @@ def feilun(*args: str | Path) -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a user who has set nothing but where models are kept."""
+    """The environment of a user who has set nothing but where models are kept, and has chosen the smallest of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FEILUN_")}
     if "FEILUN_CACHE" in os.environ:
         kept["FEILUN_CACHE"] = os.environ["FEILUN_CACHE"]
-    return {**kept, "FEILUN_LANG": "en", **changes}
+    return {**kept, "FEILUN_LANG": "en", "FEILUN_DEFAULT_MODEL": MODEL, **changes}
 
 
 def run_feilun(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -137,6 +137,21 @@ def test_an_adapter_learns_the_answers(base: Path, workspace: Path) -> None:
     assert (folder / "adapter.gguf").read_bytes()[:4] == b"GGUF"
 
 
+def test_what_was_trained_is_served(base: Path, workspace: Path) -> None:
+    adapter = workspace / "models" / "polite"
+    if not adapter.exists():
+        pytest.skip("the test that makes it did not run")
+    refused = run_feilun("-w", workspace, "models", "add", "x", adapter)
+    assert refused.returncode == 1
+    assert "--adapter" in refused.stderr
+    added = run_feilun("-w", workspace, "models", "add", "a/b", base, "--adapter", adapter, "--default")
+    assert added.returncode == 0, added.stderr
+    made = workspace / "models" / "a-b-q8_0"
+    assert Manifest.read(made).parents == [Manifest.read(base).files["model.safetensors"]]
+    answer = run_feilun("-w", workspace, "chat", "3?")
+    assert answer.returncode == 0, answer.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "language", "sentence"),
     [

@@ -31,8 +31,8 @@ from feilun.model.gguf_names import from_gguf, to_gguf
 from feilun.model.gguf_tokenizer import PRE_TOKENISERS, pre_tokeniser_name, read_tokenizer
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
+from feilun.registry import SMALLEST
 from feilun.registry.gguf import read_header
-from feilun.registry.releases import DEFAULT
 from feilun.registry.sources import ensure
 from feilun.text import FeilunError
 
@@ -267,7 +267,7 @@ def test_pre_tokenisers_are_known_however_they_are_written() -> None:
 
 
 def test_the_default_model_has_the_ids_and_the_words_of_llama_cpp() -> None:
-    path = ensure(DEFAULT)
+    path = ensure(SMALLEST)
     model, llama = read_model(path), Llama(path)
     tokenizer, _ = read_tokenizer(read_header(path, arrays=True).metadata, model.config)
     tokenizer.encode_special_tokens = True

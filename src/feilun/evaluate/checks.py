@@ -323,4 +323,4 @@ def passes(check: BaseCheck, answer: str, request: str) -> bool:
 
 def echoes(answer: str, request: str) -> bool:
     """The answer holds the whole last request, word for word: a small model's favourite way out."""
-    return len(request) >= 12 and normalise(request) in normalise(answer)
+    return len(request) >= 12 and normalise(request.strip()) in normalise(answer)

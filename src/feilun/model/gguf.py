@@ -37,13 +37,13 @@ from feilun.model.gguf_names import (
     write_config,
 )
 from feilun.model.gguf_tokenizer import (
-    GEMMA_TEMPLATE,
     end_of_turn,
     read_tokenizer,
     write_tokenizer,
 )
 from feilun.model.tokenizer import CONFIG, TEMPLATE, TOKENIZER, Tokenizer
 from feilun.model.transformer import Transformer
+from feilun.registry.builtin import GEMMA_TEMPLATE
 from feilun.registry.gguf import Header, TensorInfo, bad_model_file, read_header
 from feilun.text import FeilunError, say
 from feilun.validation import explain

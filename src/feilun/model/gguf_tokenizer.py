@@ -53,16 +53,6 @@ _NO_ROW = {"<image_soft_token>"}
 """Stands in Gemma's tokenizer and has no row in the text model's embedding."""
 _TURN_ENDS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
 
-GEMMA_TEMPLATE = (
-    "{{ bos_token }}{% set ns = namespace(system='') %}{% for message in messages %}"
-    "{% if message.role == 'system' %}{% set ns.system = message.content | trim + '\n\n' %}{% else %}"
-    "<start_of_turn>{{ 'model' if message.role == 'assistant' else message.role }}\n"
-    "{{ ns.system }}{% set ns.system = '' %}{{ message.content | trim }}<end_of_turn>\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
-)
-"""Gemma's turns (ai.google.dev/gemma/docs/core/prompt-structure); its base model's GGUF has no template."""
-
-
 # In.
 
 

@@ -1,5 +1,7 @@
 """Which models a workspace can answer with, and where their files come from."""
 
-from feilun.registry.releases import DEFAULT, Registry, Release, Sampling
+from feilun.registry.builtin import ASSISTANT, SMALLEST
+from feilun.registry.listing import Registry
+from feilun.registry.releases import Release, Sampling
 
-__all__ = ["DEFAULT", "Registry", "Release", "Sampling"]
+__all__ = ["ASSISTANT", "SMALLEST", "Registry", "Release", "Sampling"]

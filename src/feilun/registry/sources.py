@@ -89,9 +89,10 @@ def verify(release: Release, path: Path) -> None:
     A file is read in full once; after that its size and time of change stand for it.
     """
     _verify_file(path, release.sha256)
-    if release.adapter is not None:
-        read_header(Path(release.adapter))  # raises if it is not there
-        _verify_file(Path(release.adapter), release.adapter_sha256)
+    adapter = release.adapter_file
+    if adapter is not None:
+        read_header(adapter)  # raises if it is not there
+        _verify_file(adapter, release.adapter_sha256)
 
 
 def _verify_file(path: Path, sha256: str | None) -> None:
@@ -116,15 +117,14 @@ def _verify_file(path: Path, sha256: str | None) -> None:
 def normalise(source: str) -> str:
     """A source as the user typed it, made exact: a path becomes ``file:``, a repository gets its ``hf:``.
 
-    Raises `FeilunError` for a Hugging Face folder of safetensors (not convertible yet) and for what is no source.
+    Raises `FeilunError` for a folder, and for what is no source.
     """
     path = Path(source.removeprefix("file:")).expanduser()
     if path.is_dir():
         raise FeilunError(
-            f"{path} is a folder; models are served from one GGUF file. Converting a Hugging Face folder is not possible yet: "
-            "use a GGUF of the model (llama.cpp's convert_hf_to_gguf.py makes one).",
-            f"{path} 是文件夹；模型须为单个 GGUF 文件。目前还不能转换 Hugging Face 文件夹：请使用该模型的 GGUF 文件"
-            "（可用 llama.cpp 的 convert_hf_to_gguf.py 生成）。",
+            f"{path} is a folder; models are served from one GGUF file. `feilun models add NAME {path}` makes one of a "
+            "Hugging Face folder.",
+            f"{path} 是文件夹；模型须为单个 GGUF 文件。`feilun models add 名称 {path}` 可由 Hugging Face 文件夹生成。",
             status=400,
             code="folder_not_supported",
         )

@@ -49,8 +49,9 @@ class LlamaCpp:
         header = read_header(path)
         if header.is_adapter:
             raise bad_model_file(path, "it is an adapter, not a base model")
-        if release.adapter and not read_header(Path(release.adapter)).is_adapter:
-            raise bad_model_file(Path(release.adapter), "it is no adapter")
+        adapter = release.adapter_file
+        if adapter and not read_header(adapter).is_adapter:
+            raise bad_model_file(adapter, "it is no adapter")
         self._release = release
         self._path = path
         # All cores would leave none to tokenise and to send: with two, that collapses under load.
@@ -68,9 +69,9 @@ class LlamaCpp:
         params.n_batch = params.n_ubatch = 64  # a long prompt holds up the other answers for one batch only
         if release.chat_template:
             params.chat_template, params.use_jinja = release.chat_template, True
-        if release.adapter:
+        if adapter:
             # Scale 0 until a request asks: so the adapter is named in each, and its KV cache is never mixed with another's.
-            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(release.adapter, 0.0)]
+            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 0.0)]
         try:
             self._server = self._start(params)
         except FeilunError:
@@ -155,7 +156,7 @@ class LlamaCpp:
             return xllamacpp.Server(params)
         except RuntimeError:
             shutil.rmtree(self._private, ignore_errors=True)
-            adapter = self._release.adapter
+            adapter = self._release.adapter_file
             why = "llama.cpp cannot load it" + (f" with the adapter {adapter}" if adapter else "")
             raise bad_model_file(self._path, why) from None
 
