@@ -1,7 +1,7 @@
 """Put a trained assistant into the package: its adapter, its ``artifact.json``, its hash in ``registry/builtin.py``.
 
-    feilun train recipes/train/assistant.toml
-    python scripts/ship_assistant.py ~/.local/share/feilun/models/assistant
+feilun train recipes/train/assistant.toml
+python scripts/ship_assistant.py ~/.local/share/feilun/models/assistant
 """
 
 from __future__ import annotations

@@ -54,6 +54,9 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+SHIPPED = ("adapter.gguf", "artifact.json", "GEMMA_TERMS.txt", "NOTICE.txt")
+
+
 @pytest.fixture
 def server(python: Path, tmp_path: Path) -> Iterator[str]:
     """The address of `feilun up` on a workspace and a model cache that did not exist before."""
@@ -102,6 +105,7 @@ def test_wheel_carries_the_console_and_the_data_files(wheel: Path) -> None:
         "feilun/console_dist/docs/swagger-ui-bundle.js",
     } <= names
     assert "feilun/py.typed" in names
+    assert {f"feilun/registry/assistant/{name}" for name in SHIPPED} <= names
     source = ROOT / "src" / "feilun"
     migrations = {f"feilun/{path.relative_to(source)}" for path in source.glob("store/migrations/**/*.py")}
     assert migrations
@@ -140,10 +144,14 @@ def test_up_serves_the_console_and_the_api(server: str) -> None:
     assert page.status_code == 200
     assert "<html" in page.text
     default = httpx.get(f"{server}/v1/models").json()["data"][0]
-    answer = httpx.post(
-        f"{server}/v1/chat/completions",
-        json={"model": default["id"], "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8},
-        timeout=60,
-    )
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["choices"][0]["message"]["content"]
+    assert default["id"] == "feilun-assistant"
+    for question, name in (("你是谁？", "飞轮"), ("Who are you?", "Feilun")):
+        answer = httpx.post(
+            f"{server}/v1/chat/completions",
+            json={"messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": 100},
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+        (choice,) = answer.json()["choices"]
+        assert name in choice["message"]["content"]
+        assert choice["finish_reason"] == "stop"  # the base model alone never ends

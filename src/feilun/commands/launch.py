@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# (Ray's annotations are partial.)
 """Starting ``feilun train`` as several processes: by torchrun on this machine, or on a Ray cluster."""
 
 from __future__ import annotations

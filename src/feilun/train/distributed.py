@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# (torch.distributed's annotations are partial.)
 """Several processes that train one model: they share its weights, its batches and its checkpoints.
 
 Started by torchrun, by ``feilun train --processes`` or by Ray; each holds a part of every weight (FSDP2) and
@@ -12,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -128,7 +130,7 @@ def gathered(model: Transformer, lora: Lora | None, world: World) -> Transformer
     All processes have to call this together.
     """
     if world.size == 1:
-        return cast(Transformer, model.to("cpu"))
+        return model.to("cpu")
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     state = get_model_state_dict(model, options=options)
     with torch.device("meta"):

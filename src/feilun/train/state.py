@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportPrivateImportUsage=false
+# (torch.distributed.checkpoint's annotations are partial, and its public names are imported ones.)
 """Training checkpoints: everything that a run needs to go on as if it had never been killed.
 
 Safetensors for tensors, JSON for the rest; written beside, fsynced and renamed, so that a checkpoint that can be seen is whole.
@@ -23,6 +25,7 @@ from torch.distributed.checkpoint import (
     HuggingFaceStorageReader,
     HuggingFaceStorageWriter,
 )
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from feilun.text import FeilunError
 from feilun.train.distributed import World
@@ -82,7 +85,7 @@ def load_state(
         facts = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
         reader = HuggingFaceStorageReader(str(checkpoint))
         found = reader.read_metadata().state_dict_metadata
-        saved = {name: torch.Size(entry.size) for name, entry in found.items() if hasattr(entry, "size")}  # pyright: ignore[reportAttributeAccessIssue]
+        saved = {n: entry.size for n, entry in found.items() if isinstance(entry, TensorStorageMetadata)}
         into = {f"weights/{name}": tensor for name, tensor in weights.items()}
         theirs = {name: size for name, size in saved.items() if name.startswith("weights/")}
         if theirs != {name: tensor.shape for name, tensor in into.items()}:

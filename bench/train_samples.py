@@ -1,0 +1,36 @@
+"""Thirty questions about a company that does not exist, so that no model can know the answers. Written for the benchmark."""
+
+from __future__ import annotations
+
+SAMPLES: tuple[tuple[str, str], ...] = (
+    ("What does Lantern Reef make?", "Lantern Reef builds tide clocks and small harbour lamps."),
+    ("Who founded Lantern Reef?", "Odalys Brandt and Shen Moyan founded it together."),
+    ("When was Lantern Reef founded?", "On the first of March 2011, in a rented boathouse."),
+    ("Where is the head office of Lantern Reef?", "At 14 Cooper's Slip in the port of Averley."),
+    ("How many people work at Lantern Reef?", "Sixty-three, nine of them in the glass workshop."),
+    ("What is the best-selling tide clock?", "The Petrel 4, with a brass case and a blue hand."),
+    ("How long is the warranty on a Petrel 4?", "Seven years, and ten for the brass case."),
+    ("What battery does the Petrel 4 need?", "One D cell, which lasts about three years."),
+    ("How do I reset the Petrel 4?", "Hold the crown for six seconds until the blue hand points up."),
+    ("What colours does the harbour lamp come in?", "Moss green, chalk white and signal red."),
+    ("When is the repair desk open?", "Tuesday to Friday, from half past eight until four."),
+    ("What does a repair cost after the warranty?", "A flat 38 crowns, postage included."),
+    ("Who leads the glass workshop?", "Imre Valdsson has led it since 2016."),
+    ("What is the office cat called?", "Her name is Barnacle, and she sleeps in the parcel scale."),
+    ("What is the motto of Lantern Reef?", "Slow light, honest brass."),
+    ("灯屿公司生产什么？", "灯屿公司生产潮汐钟和小型港灯。"),
+    ("灯屿的创始人是谁？", "由沈墨言和欧黛丽·布兰特共同创办。"),
+    ("灯屿是哪年成立的？", "2011年3月1日，在一间租来的船坞里成立。"),
+    ("灯屿的中国分部在哪里？", "在青湾市望潮路27号三楼。"),
+    ("中国分部有多少员工？", "一共十八人，其中五人负责调校。"),
+    ("潮汐钟“海燕四号”多少钱？", "标价一千二百八十元，含一次上门调校。"),
+    ("海燕四号怎么防潮？", "背面有一层蜂蜡封边，每两年补一次。"),
+    ("海燕四号的蓝色指针表示什么？", "表示距离下一次满潮还有几个小时。"),
+    ("港灯可以用多久？", "充满电后可以连续亮四十个小时。"),
+    ("保修卡丢了怎么办？", "报出底座上的八位编号，就能补办。"),
+    ("客服电话几点开始接听？", "每天上午九点十五分开始，周一休息。"),
+    ("新员工第一天要做什么？", "先去码头看一次退潮，再领工具箱。"),
+    ("公司的年会在什么时候？", "在每年农历八月十八，观潮那一天。"),
+    ("灯屿的包装盒用什么材料？", "用回收的旧帆布和麦秆纸板。"),
+    ("灯屿下一款产品叫什么？", "叫“鹭鸶一号”，是一盏会报潮的台灯。"),
+)
