@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-from tests.support import Server
+from tests.support import MODEL, Server
+
+os.environ["FEILUN_DEFAULT_MODEL"] = (
+    MODEL  # the smallest and quickest; what tests the default takes this away
+)
 
 StartServer = Callable[..., Server]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.conftest import OpenConsole
-from tests.support import Server, eventually
+from tests.support import MODEL, Server, eventually
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "images"
 
@@ -47,6 +47,7 @@ def test_a_question_is_answered_and_kept(console: OpenConsole, server: Server) -
     limit(page, 24)
     send(page, "What is the capital of France?")
     answered(page)
+    expect(page.get_by_test_id("message-assistant")).to_contain_text(MODEL)  # what stands under it comes last
     text = page.get_by_test_id("message-assistant").inner_text().split()
     assert len(text) > 5
     page.reload()

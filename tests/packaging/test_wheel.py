@@ -62,6 +62,7 @@ def server(python: Path, tmp_path: Path) -> Iterator[str]:
     """The address of `feilun up` on a workspace and a model cache that did not exist before."""
     workspace = tmp_path / "workspace"
     env = {**os.environ, "FEILUN_WORKSPACE": str(workspace), "FEILUN_CACHE": str(tmp_path / "cache")}
+    env.pop("FEILUN_DEFAULT_MODEL", None)  # what a newcomer gets
     log = tmp_path / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -16,6 +16,11 @@ from feilun.text import FeilunError
 from feilun.workspace import Manifest, Workspace, locked, sha256_file
 
 
+@pytest.fixture(autouse=True)
+def nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEILUN_DEFAULT_MODEL", raising=False)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "w")
