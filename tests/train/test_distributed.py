@@ -23,7 +23,8 @@ from feilun.model import checkpoint
 from feilun.model.lora import adapter_state
 from feilun.train.state import checkpoints
 
-pytestmark = pytest.mark.xdist_group("distributed")  # one at a time: each takes two processes
+# One at a time: each takes two processes, which import PyTorch, again after a kill, beside whatever else is tested.
+pytestmark = [pytest.mark.xdist_group("distributed"), pytest.mark.timeout(420)]
 
 STEPS = 60
 """Enough that a run has not ended when its first checkpoint is seen."""
@@ -75,7 +76,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*command, str(Path(__file__).with_name("two_processes.py")), str(runs)],
         env=environment(PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])),
         check=True,
-        timeout=100,
+        timeout=300,
     )
     return runs
 
@@ -155,7 +156,7 @@ def job_with_checkpoint(workspace: Path, name: str) -> Job:
         jobs = list_jobs(workspace / "runs")
         return next((job for job in jobs if job.record.name == name and checkpoints(job.checkpoints)), None)
 
-    return eventually(look, what="for a checkpoint", patience=100)
+    return eventually(look, what="for a checkpoint", patience=200)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,8 @@ def check(job: Job, alone: Job, workspace: Path) -> None:
     assert two["bits_per_byte"] == pytest.approx(one["bits_per_byte"], rel=1e-3)
 
 
-@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
 def test_when_one_is_killed_all_go_on_from_the_checkpoint(
     victim: int, workspace: Path, texts: Path, alone: Job
 ) -> None:
@@ -191,7 +193,7 @@ def test_when_one_is_killed_all_go_on_from_the_checkpoint(
     for child in psutil.Process(process.pid).children(recursive=True):
         if child.environ().get("RANK") == str(victim):
             child.send_signal(signal.SIGKILL)
-    assert process.wait(100) == 0
+    assert process.wait(300) == 0
     assert sum(event["event"] == "started" for event in job.events()) == 2
     check(job, alone, workspace)
 
@@ -203,7 +205,7 @@ def test_on_ray_a_killed_worker_costs_no_step(workspace: Path, texts: Path, alon
     pid = job.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert process.wait(110) == 0
+    assert process.wait(300) == 0
     assert sum(event["event"] == "started" for event in job.events()) == 2
     check(job, alone, workspace)
 
@@ -213,13 +215,13 @@ def test_on_ray_a_run_stops_when_asked_and_goes_on(workspace: Path, texts: Path,
     process = start(*arguments(workspace, texts, "ray_stopped", "--processes", "2", "--ray", "local"))
     job = job_with_checkpoint(workspace, "ray_stopped")
     job.stop()
-    assert process.wait(110) == 0
+    assert process.wait(300) == 0
     assert job.state == "stopped"
     again = subprocess.run(
-        feilun("-w", workspace, "jobs", "resume", job.id), env=environment(), check=False, timeout=100
+        feilun("-w", workspace, "jobs", "resume", job.id), env=environment(), check=False, timeout=300
     )
     assert again.returncode == 0
-    eventually(lambda: job.state == "finished", what="for the end", patience=110)
+    eventually(lambda: job.state == "finished", what="for the end", patience=300)
     check(job, alone, workspace)
 
 
