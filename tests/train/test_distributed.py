@@ -63,6 +63,24 @@ def losses(job: Job) -> list[float]:
 # The loop, in two processes that torchrun starts once for all runs.
 
 
+def torchrun(script: str, folder: Path, *options: str) -> None:
+    """Have two processes run a script of this folder."""
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
+    subprocess.run(
+        [*command, str(Path(__file__).with_name(script)), str(folder)],
+        env=environment(PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])),
+        check=True,
+        timeout=300,
+    )
+
+
+def test_a_process_that_comes_late_after_a_restart_is_waited_for(tmp_path: Path) -> None:
+    torchrun("meet_again.py", tmp_path, "--max-restarts=1")
+    met = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert met == {f"met-{attempt}-{rank}": "2" for attempt in (0, 1) for rank in (0, 1)}
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all runs, by name."""
@@ -70,14 +88,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in RUNS:
         job = Job.create(runs, "pretrain", name, {}, argv=["true"])
         job.folder.rename(runs / name)
-    root = str(Path(__file__).parents[2])
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run(
-        [*command, str(Path(__file__).with_name("two_processes.py")), str(runs)],
-        env=environment(PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])),
-        check=True,
-        timeout=300,
-    )
+    torchrun("two_processes.py", runs)
     return runs
 
 

@@ -1,5 +1,5 @@
-# pyright: reportUnknownMemberType=false
-# (torch.distributed's annotations are partial.)
+# pyright: reportUnknownMemberType=false, reportPrivateImportUsage=false
+# (torch.distributed's annotations are partial, and its public names are imported ones.)
 """Several processes that train one model: they share its weights, its batches and its checkpoints.
 
 Started by torchrun, by ``feilun train --processes`` or by Ray; each holds a part of every weight (FSDP2) and
@@ -103,12 +103,25 @@ def joined() -> Generator[World]:
         return
     met = dist.is_initialized()  # Ray has brought them together
     if not met:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=_PATIENCE)
+        _meet("cpu:gloo,cuda:nccl" if gpu else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size(), device)
     finally:
         if not met:
             dist.destroy_process_group()
+
+
+def _meet(backend: str) -> None:
+    """Form the process group, where nobody can find the address of a process that has died.
+
+    torchrun keeps one store for all of its attempts. A process that is started anew may find in it where another one
+    was to be reached before, and then waits for it in vain. On one machine the number of the attempt keeps them apart;
+    on several its agents count apart, and PyTorch's own way is left as it is.
+    """
+    store, rank, size = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+        store = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
 
 
 def shard(model: Transformer, world: World) -> None:
