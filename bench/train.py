@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
+import sys
 
 BENCHMARKS = ("step", "lora", "resume")
 
@@ -22,6 +24,9 @@ def main() -> None:
     parser.add_argument("benchmark", choices=BENCHMARKS)
     parser.add_argument("options", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # so that what it started is ended, and cleared away
     # Imported by name: a worker of one benchmark must not wait for what another one imports.
     importlib.import_module(f"train_{chosen.benchmark}").main(chosen.options)
 

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
+from feilun.train.distributed import World
+from feilun.train.loop import RunRecipe, prepare
 
 ROWS, LENGTH, VOCABULARY = 8, 512, 8192
 SHAPES = {"small": (384, 6, 6, 1024), "large": (512, 10, 8, 1376)}
@@ -97,11 +99,7 @@ def mixed(dtype: torch.dtype) -> torch.autocast:
 def feilun(setting: Setting, compiled: Compiled) -> Step:
     model = Transformer(config_of(setting.shape))
     model.initialise()
-    if compiled == "blocks":
-        for block in model.blocks:
-            block.compile(dynamic=False)
-    elif compiled == "full":
-        model.hidden = torch.compile(model.hidden, dynamic=False)
+    prepare(model, RunRecipe(compile=compiled), World())
     return stepper(model, lambda x, y: model.nats(x, y, dtype=setting.dtype) / y.numel())
 
 

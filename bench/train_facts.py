@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,18 +77,6 @@ def worker(arguments: Sequence[str]) -> dict[str, Any]:
     """What a Python script prints as its last line, which is JSON."""
     done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def peak_memory_mb() -> float:
-    """The most memory that this process has held, in MiB.
-
-    Not ``ru_maxrss`` where there is better: on Linux that begins, in a process just started, at the size of its parent.
-    """
-    status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
-        return int(found[1]) / 2**10
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 2**20 if sys.platform == "darwin" else used / 2**10
 
 
 def progress(text: str) -> None:

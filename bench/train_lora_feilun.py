@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from train_facts import peak_memory_mb
 from train_lora import Outcome, Task
 
 from feilun.jobs import Job
@@ -22,6 +21,7 @@ from feilun.model.transformer import Transformer
 from feilun.train.batches import Examples
 from feilun.train.conversations import read_examples
 from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.memory import peak_memory_mb
 from feilun.train.optim import OptimiserRecipe
 
 NEVER = 10**9

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from train_facts import peak_memory_mb
 from train_lora import Outcome, Task
 from transformers import (
     AutoModelForCausalLM,
@@ -21,6 +20,8 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.utils import logging
+
+from feilun.train.memory import peak_memory_mb
 
 IGNORED = -100
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

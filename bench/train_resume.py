@@ -41,10 +41,10 @@ ffn_size = 1376
 tied = false
 
 [run]
-steps = 1000
+steps = 100
 rows = {ROWS}
 length = {LENGTH}
-evaluate_every = 1000
+evaluate_every = 100
 save_every = {SAVE_EVERY}
 """
 

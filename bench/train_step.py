@@ -32,10 +32,10 @@ from typing import Any
 
 import torch
 from train_contestants import CONTESTANTS, LENGTH, ROWS, SHAPES, Setting, Step, config_of
-from train_facts import Bar, about, lines, peak_memory_mb, print_json, progress, show, worker
+from train_facts import Bar, about, lines, print_json, progress, show, worker
 
 from feilun.train.loop import RunRecipe, matmul_peak
-from feilun.train.memory import keep_freed_memory
+from feilun.train.memory import keep_freed_memory, peak_memory_mb
 
 OURS_TO_ALL, OURS_TO_UNCOMPILED, OURS_MFU = 1.15, 1.35, 0.68
 ALONE_STEPS = 3

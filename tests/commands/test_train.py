@@ -146,7 +146,7 @@ def test_what_was_trained_is_served(base: Path, workspace: Path) -> None:
     assert "--adapter" in refused.stderr
     added = run_feilun("-w", workspace, "models", "add", "a/b", base, "--adapter", adapter, "--default")
     assert added.returncode == 0, added.stderr
-    made = workspace / "models" / "a-b-q8_0"
+    (made,) = (workspace / "models").glob("a-b-q8_0-*")
     assert Manifest.read(made).parents == [Manifest.read(base).files["model.safetensors"]]
     answer = run_feilun("-w", workspace, "chat", "3?")
     assert answer.returncode == 0, answer.stderr

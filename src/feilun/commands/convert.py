@@ -19,7 +19,7 @@ from feilun.registry.download import cannot_write
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import locate
 from feilun.text import FeilunError, say
-from feilun.workspace import Manifest, Workspace, new_artifact, sha256_file, write_atomically
+from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
 IMPORT_HELP = say(
     "Turn a GGUF file into a Hugging Face folder for training: weights in float32, config, tokenizer, chat template.\n\n"
@@ -35,6 +35,7 @@ EXPORT_HELP = say(
 )
 COMPARED = (16, 256)
 """At most so many rows of so many tokens are compared after an export."""
+_OF_A_MODEL = {".safetensors", ".json", ".jinja", ".model"}
 
 
 class Quantisation(StrEnum):
@@ -136,16 +137,16 @@ def served_file(folder: Path, name: str, quantisation: Quantisation, workspace: 
             code="adapter_alone",
         )
     need_train()
-    from feilun.model import checkpoint
     from feilun.model.gguf import export_gguf
 
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-    made = workspace.path / "models" / f"{stem}-{quantisation}"
-    weights = folder / checkpoint.WEIGHTS
-    parents = [sha256_file(weights)] if weights.exists() else []
-    file = made / f"{made.name}.gguf"
-    if parents and file.exists() and Manifest.read(made).parents == parents:
+    content = _content(folder)
+    # Another folder under the same name gets a file of its own: a release remembers the hash of its file.
+    made = workspace.path / "models" / f"{stem}-{quantisation}-{content.removeprefix('sha256:')[:12]}"
+    file = made / f"{stem}-{quantisation}.gguf"
+    if file.exists():
         return file
+    parents = [sha256_file(weights) for weights in sorted(folder.glob("*.safetensors"))]
     with new_artifact(made) as draft:
         export_gguf(folder, draft / file.name, quantisation.value)
         found = sha256_file(draft / file.name)
@@ -178,14 +179,20 @@ def _source(context: typer.Context, model: str, console: Console) -> tuple[Path,
     return locate(release) or fetch_with_bar(release, console), release.chat_template
 
 
+def _content(folder: Path) -> str:
+    """The hash of what a Hugging Face folder says of its model: weights, settings, tokenizer, template."""
+    files = {file.name: sha256_file(file) for file in sorted(folder.iterdir()) if file.suffix in _OF_A_MODEL}
+    files.pop(MANIFEST, None)
+    return "sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
 def _describe(
     folder: Path, name: str, source: str, figures: dict[str, str | int], license: str | None
 ) -> None:
     files = {file.name: sha256_file(file) for file in sorted(folder.iterdir())}
-    content = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     manifest = Manifest(
         kind="model",
-        id=f"sha256:{content}",
+        id=_content(folder),
         name=name,
         parents=[source],
         recipe={"command": "models import"},

@@ -155,24 +155,11 @@ def add(
     workspace = Workspace(context.obj)
     registry = Registry(workspace)
     upstream = source.startswith(("http://", "https://")) and not source.split("?")[0].endswith(".gguf")
-    digest: str | None = None
-    if upstream:
-        _check_upstream(source, api_key)
-    else:
-        if Path(source).expanduser().is_dir():
-            registry.check_free(name)  # known before the long work
-            source = str(convert.served_file(Path(source).expanduser(), name, gguf, workspace))
-        source = normalise(source)
-        if source.startswith("hf:"):
-            source, digest = choose_hub_file(source)
-        elif source.startswith("file:"):
-            digest = _checked_file(source)
     adapter = _checked_adapter(adapter) if adapter else None
-    release = _release(
+    release = _release(  # what is wrong with it is said before the long work
         name=name,
         kind="upstream" if upstream else "gguf",
         source=source,
-        sha256=digest,
         adapter=str(adapter) if adapter else None,
         adapter_sha256=sha256_file(adapter) if adapter else None,
         chat_template=_read(template) if template else None,
@@ -182,6 +169,10 @@ def add(
         api_key=api_key,
     )
     registry.check_free(name)
+    if upstream:
+        _check_upstream(source, api_key)
+    else:
+        release = release.model_copy(update=_weights(source, name, gguf, workspace))
     out = Console(highlight=False)
     if release.kind == "gguf":
         release = _fetched(release, out)
@@ -251,6 +242,18 @@ def _fetched(release: Release, out: Console) -> Release:
     if release.sha256 is not None:
         return release
     return release.model_copy(update={"sha256": Manifest.read(path.parent).id})
+
+
+def _weights(
+    source: str, name: str, gguf: convert.Quantisation, workspace: Workspace
+) -> dict[str, str | None]:
+    """Where the GGUF file is, and its hash if that is known; a folder is made into one first."""
+    folder = Path(source).expanduser()
+    source = normalise(str(convert.served_file(folder, name, gguf, workspace)) if folder.is_dir() else source)
+    if source.startswith("hf:"):
+        source, digest = choose_hub_file(source)
+        return {"source": source, "sha256": digest}
+    return {"source": source, "sha256": _checked_file(source) if source.startswith("file:") else None}
 
 
 def _release(**fields: object) -> Release:

@@ -102,7 +102,7 @@ class ModelConfig(BaseModel):
         return math.sqrt(self.hidden_size) if self.family == "gemma3" else 1.0
 
     @property
-    def activation(self) -> Literal["silu", "gelu_tanh"]:
+    def activation(self) -> Activation:
         return "gelu_tanh" if self.family == "gemma3" else "silu"
 
     def is_local(self, layer: int) -> bool:
@@ -305,3 +305,6 @@ def _global_every(hf: dict[str, Any], layers: int) -> int:
     if whole != list(range(every - 1, layers, every)):
         raise ValueError("layer_types: global layers at irregular intervals are not supported")
     return every
+
+
+Activation = Literal["silu", "gelu_tanh"]

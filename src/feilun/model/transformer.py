@@ -14,7 +14,6 @@ Notable choices:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,7 +23,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from feilun.model.attention import Packing, attend
-from feilun.model.config import ModelConfig, RopeScaling
+from feilun.model.config import Activation, ModelConfig, RopeScaling
+from feilun.model.gated import activate, gated_product
 from feilun.model.loss import IGNORED, cross_entropy
 
 
@@ -116,15 +116,13 @@ class FeedForward(nn.Module):
         super().__init__()
         self.gate_up = Linear(config.hidden_size, 2 * config.ffn_size)
         self.down = Linear(config.ffn_size, config.hidden_size)
-        self.activation: Callable[[Tensor], Tensor] = F.silu if config.activation == "silu" else _gelu_tanh
+        self.activation: Activation = config.activation
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up(x).chunk(2, -1)
-        return self.down(self.activation(gate) * up)
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
+        gate_up = self.gate_up(x)
+        if type(self.down) is Linear:
+            return gated_product(gate_up, self.down.weight.to(x.dtype), self.activation)
+        return self.down(activate(gate_up, self.activation))  # with an adapter
 
 
 class Block(nn.Module):
