@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from feilun.commands import launch
-from feilun.commands.extras import need_train
+from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import draw, job_to_resume
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
@@ -87,7 +87,11 @@ def train(
     ] = False,
 ) -> None:
     need_train()
-    from feilun.train.distributed import in_world
+    with quick_imports():
+        import torch._dynamo  # which the first optimiser would take  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+        from feilun.train import pretrain, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from feilun.train.distributed import in_world
 
     workspace, asked = Workspace(context.obj), Asked(recipe, source or [], name, max_steps)
     if ray is not None and not in_world():

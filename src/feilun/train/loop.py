@@ -268,7 +268,7 @@ def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
                 weight.copy_(weights[name])
 
 
-def matmul_peak(dtype: torch.dtype, device: torch.device | None = None, size: int = 1536) -> float:
+def matmul_peak(dtype: torch.dtype, device: torch.device | None = None, size: int = 1024) -> float:
     """Floating-point operations a second of a large matrix product here and now: what MFU is measured against."""
     generator = torch.Generator().manual_seed(0)  # not the run's own, which must not be disturbed
     a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
