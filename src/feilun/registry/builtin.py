@@ -44,7 +44,7 @@ SMALLEST = Release(
     chat_template=_CHATML,
     sampling=Sampling(temperature=0.2, top_p=0.9, repeat_penalty=1.05),
 )
-"""SmolLM2-135M-Instruct: English, three times as fast, under a free licence."""
+"""SmolLM2-135M-Instruct: English, smaller, under a free licence."""
 
 BUILTINS = {release.name: release for release in (ASSISTANT, SMALLEST)}
 
