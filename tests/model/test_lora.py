@@ -480,3 +480,30 @@ def test_half_is_half_as_large_and_dora_is_no_gguf(tmp_path: Path) -> None:
     with pytest.raises(FeilunError, match="Merge it"):
         lora_files.save_gguf(model, tmp_path / "b.gguf")
     assert not (tmp_path / "b.gguf").exists()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_gguf_adapter_comes_back_as_it_was(family: str, tmp_path: Path) -> None:
+    model = tiny(family, head_dim=16)
+    attach(model, Lora(rank=4, alpha=12, targets=("q", "k", "down")))
+    shake(model, 0.5)
+    lora_files.save_gguf(model, tmp_path / "adapter.gguf")
+    again = tiny(family, head_dim=16)
+    assert lora_files.load_adapter(again, tmp_path / "adapter.gguf") == Lora(
+        rank=4, alpha=12, targets=("q", "k", "down")
+    )
+    torch.testing.assert_close(adapter_state(again), adapter_state(model), rtol=0, atol=0)
+
+
+def test_a_gguf_adapter_of_another_shape_is_refused_and_leaves_the_model(tmp_path: Path) -> None:
+    model = tiny("llama")
+    attach(model, Lora(rank=2))
+    lora_files.save_gguf(model, tmp_path / "adapter.gguf")
+    other = tiny("llama", ffn_size=96)
+    with pytest.raises(FeilunError, match="does not fit") as refused:
+        lora_files.load_gguf(other, tmp_path / "adapter.gguf")
+    assert refused.value.code == "adapter_does_not_fit"
+    attach(other, Lora(rank=2))  # it carries none
+    write_base(tiny("llama"), tmp_path / "base.gguf")
+    with pytest.raises(FeilunError, match="no adapter"):
+        lora_files.load_gguf(tiny("llama"), tmp_path / "base.gguf")

@@ -211,7 +211,8 @@ def _run(wanted: Recipe, asked: Asked, job: Job, workspace: Workspace, world: Wo
         return pretrain(wanted, sources, job, folder, world)
     with world.first_before_others():
         base = _base(asked.recipe, wanted.base)
-    return fine_tune(wanted, base, sources, job, folder, world)
+    adapter = _beside(asked.recipe, wanted.adapter) if wanted.adapter else None
+    return fine_tune(wanted, base, sources, job, folder, world, adapter=adapter)
 
 
 def _base(recipe: Path, base: str) -> Path:

@@ -1,13 +1,13 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (PyTorch's own annotations of split, Function.apply and others are partial.)
-"""Adapters in the field's formats: PEFT's folder, in and out, and llama.cpp's GGUF adapter, out."""
+"""Adapters in the field's formats: PEFT's folder and llama.cpp's GGUF adapter, both in and out."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -23,7 +23,8 @@ from feilun.model.checkpoint import names
 from feilun.model.config import ModelConfig
 from feilun.model.lora import ALL_TARGETS, Lora, Target, adapters, attach
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.registry.gguf import bad_model_file, read_header
+from feilun.text import FeilunError, say
 from feilun.validation import explain
 
 WEIGHTS = "adapter_model.safetensors"
@@ -123,6 +124,42 @@ def load_peft(model: Transformer, folder: Path) -> Lora:
     return lora
 
 
+def load_adapter(model: Transformer, path: Path) -> Lora:
+    """Attach the adapter at ``path``, a folder of PEFT's or a GGUF file, to ``model``; gives what it is made of.
+
+    Raises `FeilunError` as `load_peft` and `load_gguf` do.
+    """
+    return load_peft(model, path) if path.is_dir() else load_gguf(model, path)
+
+
+def load_gguf(model: Transformer, path: Path) -> Lora:
+    """Attach the adapter in a GGUF file, as `save_gguf` writes it, to ``model``, in place; gives what it is made of.
+
+    Raises `FeilunError` if the file is damaged or no adapter, or does not fit the model; the model is then as it was.
+    """
+    if not read_header(path).is_adapter:
+        raise bad_model_file(path, say("it is no adapter", "它不是适配器"))
+    reader = gguf.GGUFReader(path)
+    found = {tensor.name: torch.from_numpy(np.array(tensor.data, np.float32)) for tensor in reader.tensors}
+    alpha = float(reader.fields[gguf.Keys.Adapter.LORA_ALPHA].contents())
+    ranks = {tensor.shape[0] for name, tensor in found.items() if name.endswith("lora_a")}
+    targets: tuple[Target, ...] = tuple(
+        part for part in ALL_TARGETS if any(f".{_GGUF_NAME[part]}." in name for name in found)
+    )
+    if len(ranks) != 1 or not targets:
+        _does_not_fit(path, f"its ranks are {sorted(ranks)}", f"其秩为 {sorted(ranks)}")
+    lora = Lora(rank=ranks.pop(), alpha=alpha, targets=targets)
+    with torch.device("meta"):
+        shape = Transformer(model.config)
+    attach(shape, lora)
+    _compare({name: tensor.shape for name, tensor in _gguf_tensors(shape)}, found, path)
+    attach(model, lora)
+    for name, place in _gguf_tensors(model):
+        heads = _rotated(model.config, name)
+        place.copy_(_halves(found[name], heads) if heads else found[name])
+    return lora
+
+
 def save_gguf(model: Transformer, path: Path, *, half: bool = False) -> None:
     """Write the adapter as a GGUF file for llama.cpp, in float32 or, half as large, float16.
 
@@ -137,19 +174,15 @@ def save_gguf(model: Transformer, path: Path, *, half: bool = False) -> None:
             "DoRA 适配器不能导出为 GGUF 适配器：llama.cpp 不支持幅度向量。请改为把它合并到模型中。",
             code="dora_in_gguf",
         )
-    config = model.config
-    heads: dict[Target, int] = {"q": config.heads, "k": config.kv_heads} if config.family == "llama" else {}
     draft = path.with_name(f".{path.name}.tmp")
-    writer = gguf.GGUFWriter(draft, config.family)
+    writer = gguf.GGUFWriter(draft, model.config.family)
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, lora.alpha)
-    for module, layer in _layers(model):
-        for part, views in adapters(model)[module].tensors():
-            b = _pairs(views["b"], heads[part]) if part in heads else views["b"]
-            for letter, tensor in (("a", views["a"]), ("b", b)):
-                array = tensor.cpu().contiguous().numpy().astype(np.float16 if half else np.float32)
-                writer.add_tensor(f"blk.{layer}.{_GGUF_NAME[part]}.weight.lora_{letter}", array)
+    for name, tensor in _gguf_tensors(model):
+        heads = _rotated(model.config, name)
+        array = (_pairs(tensor, heads) if heads else tensor).cpu().contiguous().numpy()
+        writer.add_tensor(name, array.astype(np.float16 if half else np.float32))
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -167,14 +200,29 @@ def _pairs(b: Tensor, heads: int) -> Tensor:
     return b.unflatten(0, (heads, 2, -1)).transpose(1, 2).reshape(b.shape)
 
 
+def _halves(b: Tensor, heads: int) -> Tensor:
+    """What `_pairs` was given."""
+    return b.unflatten(0, (heads, -1, 2)).transpose(1, 2).reshape(b.shape)
+
+
+def _rotated(config: ModelConfig, name: str) -> int | None:
+    """How many heads' rows change places in this tensor of a GGUF file, if any do."""
+    heads = {"attn_q": config.heads, "attn_k": config.kv_heads}
+    _, _, part, _, letter = name.split(".")
+    return heads.get(part) if config.family == "llama" and letter == "lora_b" else None
+
+
+def _gguf_tensors(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+    """Views of the adapter's tensors under llama.cpp's names."""
+    for name, module in adapters(model).items():
+        layer = int(name.split(".")[1])
+        for part, views in module.tensors():
+            for letter in ("a", "b"):
+                yield f"blk.{layer}.{_GGUF_NAME[part]}.weight.lora_{letter}", views[letter]
+
+
 def _lora(model: Transformer) -> Lora:
     return next(iter(adapters(model).values())).lora
-
-
-def _layers(model: Transformer) -> Iterator[tuple[str, int]]:
-    """Name of each product with updates, and the layer it is in."""
-    for name in adapters(model):
-        yield name, int(name.split(".")[1])
 
 
 def _peft_tensors(model: Transformer) -> Iterator[tuple[str, Tensor]]:
@@ -238,18 +286,19 @@ def _check_shapes(config: ModelConfig, lora: Lora, tensors: dict[str, Tensor], f
     with torch.device("meta"):
         model = Transformer(config)
     attach(model, lora)
-    wanted = {name: tuple(tensor.shape) for name, tensor in _peft_tensors(model)}
+    _compare({name: tensor.shape for name, tensor in _peft_tensors(model)}, tensors, folder)
+
+
+def _compare(wanted: Mapping[str, torch.Size], tensors: dict[str, Tensor], folder: Path) -> None:
     for name in sorted(wanted.keys() | tensors.keys()):
         if name not in tensors:
             _does_not_fit(folder, f"{name} is missing", f"缺少 {name}")
         if name not in wanted:
             _does_not_fit(folder, f"there is no place for {name}", f"没有 {name} 的位置")
-        shape = tuple(tensors[name].shape)
-        if shape != wanted[name]:
+        shape, expected = tuple(tensors[name].shape), tuple(wanted[name])
+        if shape != expected:
             _does_not_fit(
-                folder,
-                f"{name} is {shape} instead of {wanted[name]}",
-                f"{name} 为 {shape}，应为 {wanted[name]}",
+                folder, f"{name} is {shape} instead of {expected}", f"{name} 为 {shape}，应为 {expected}"
             )
 
 

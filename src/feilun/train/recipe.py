@@ -113,10 +113,22 @@ class SftRecipe(_Part):
     """A chat template's file, for a base that has none."""
     data: DataRecipe = Field(default_factory=DataRecipe)
     lora: Lora | None = None
+    """A new adapter; without it all weights learn."""
+    adapter: str | None = None
+    """An adapter to go on with instead: a folder of PEFT's or a GGUF file."""
     epochs: float = Field(default=1, gt=0)
     """How often each example is seen, where ``run.steps`` does not say how long."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
     run: RunRecipe = Field(default_factory=RunRecipe)
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if self.lora and self.adapter:
+            raise invalid(
+                "give lora for a new adapter or adapter to go on with one, not both",
+                "请只给出 lora（新适配器）或 adapter（在已有适配器上继续）之一",
+            )
+        return self
 
 
 Recipe = PretrainRecipe | SftRecipe

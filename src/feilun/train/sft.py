@@ -30,8 +30,12 @@ def fine_tune(
     job: Job,
     folder: Path,
     world: World | None = None,
+    *,
+    adapter: Path | None = None,
 ) -> Path | None:
     """Run a recipe inside ``job.running()`` on the base model at ``base`` (a folder or a GGUF file).
+
+    ``adapter`` is one to go on with.
 
     The adapter, or the model, becomes the artifact ``folder``, which is returned; None if the job was asked to
     stop before the end. Several processes each call this with their ``world``.
@@ -56,9 +60,12 @@ def fine_tune(
         run = run.model_copy(update={"steps": math.ceil(recipe.epochs * batches.steps_in_epoch)})
     dtype = run.torch_dtype
     # What is frozen is never added to: it may as well be kept in the type that products are computed in.
-    model = checkpoint.load(where, dtype if recipe.lora else torch.float32)
-    if recipe.lora:
-        attach(model, recipe.lora, recipe.seed)
+    model = checkpoint.load(where, dtype if recipe.lora or adapter else torch.float32)
+    lora = recipe.lora
+    if adapter:
+        lora = lora_files.load_adapter(model, adapter)
+    elif lora:
+        attach(model, lora, recipe.seed)
     learns = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     job.emit("model", params=model.config.params, learns=learns, examples=len(train), too_long=too_long)
 
@@ -73,7 +80,7 @@ def fine_tune(
     if not trainer.run():
         return None
     trainer.use_average()
-    whole = gathered(model, recipe.lora, world)
+    whole = gathered(model, lora, world)
     if not world.first:
         return folder
     figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
@@ -82,17 +89,19 @@ def fine_tune(
         figures["heldout_loss"] = evaluated["loss"]
 
     def write(draft: Path) -> None:
-        if recipe.lora:
+        if lora:
             lora_files.save_peft(whole, draft, recipe.base)
-            if not recipe.lora.dora:  # which llama.cpp does not know: merge it instead
+            if not lora.dora:  # which llama.cpp does not know: merge it instead
                 lora_files.save_gguf(whole, draft / "adapter.gguf", half=True)
         else:
             checkpoint.save(whole, draft)
         tokenizer.save(draft)
 
     parents = [sha256_file(base if base.is_file() else base / checkpoint.WEIGHTS)]
-    weights = lora_files.WEIGHTS if recipe.lora else checkpoint.WEIGHTS
-    kind = "adapter" if recipe.lora else "model"
+    if adapter:
+        parents.append(sha256_file(adapter / lora_files.WEIGHTS if adapter.is_dir() else adapter))
+    weights = lora_files.WEIGHTS if lora else checkpoint.WEIGHTS
+    kind = "adapter" if lora else "model"
     publish(folder, kind, write, weights=weights, parents=parents, recipe=recipe, figures=figures, job=job)
     return folder
 
