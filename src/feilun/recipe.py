@@ -24,6 +24,13 @@ M = TypeVar("M", bound=BaseModel)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
+def shipped(path: str) -> Path:
+    """A file or folder of ``recipes`` that comes with Feilun: inside the package, or beside it in the source tree."""
+    package = Path(__file__).parent
+    inside = package / "recipes"
+    return (inside if inside.is_dir() else package.parents[1] / "recipes") / path
+
+
 def read_recipe(path: Path, kind: type[M], overrides: Mapping[str, object] = _NOTHING) -> M:
     """The recipe in a TOML file, checked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +14,13 @@ import pytest
 from tests.commands.conftest import Run
 from tests.commands.test_models import one_line
 from tests.evaluate.test_questions import ASSISTANT, GOLD
-from tests.support import Server
+from tests.support import MODEL, Server, environment, eventually, feilun
 
 from feilun.evaluate.questions import read_questions
+from feilun.evaluate.report import wilson
+from feilun.registry import Registry
+from feilun.registry.releases import Sampling
+from feilun.workspace import Manifest, Workspace
 
 
 class Known(ThreadingHTTPServer):
@@ -217,3 +222,145 @@ def test_the_server_of_the_workspace_is_asked_and_keeps_nothing(run: Run, server
     assert said["all"]["total"] == 4
     assert all(answer["answer"] for answer in said["answers"])
     assert server.rows("SELECT count(*) FROM messages")[0][0] == before
+
+
+TASK = """
+name = "numbers"
+data = "numbers.jsonl"
+prompt = "{q}"
+target = "{a}"
+topic = "{topic}"
+
+[scorers]
+number = {}
+ends = {}
+"""
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    """A task of eight questions, and the folder its data are in, which is not the task's."""
+    (tmp_path / "data").mkdir()
+    rows = [{"id": f"n{n}", "lang": "en", "topic": "t", "q": f"{n}?", "a": str(n)} for n in range(8)]
+    (tmp_path / "data/numbers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    path = tmp_path / "numbers.toml"
+    path.write_text(TASK, "utf-8")
+    return path
+
+
+def taught(known: Known) -> Known:
+    """It knows the answers to the task's questions as well."""
+    known.answers = {conversation([{"role": "user", "content": f"{n}?"}]): f"It is {n}" for n in range(8)}
+    return known
+
+
+def test_a_task_makes_a_report_in_the_workspace(
+    run: Run, known: Known, numbers: Path, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "workspace"
+    options = ["--data", tmp_path / "data", "--url", taught(known).url, "--limit", "5", "--max-tokens", "9"]
+    both = ["--model", "known", "--model", "other", "--out", tmp_path / "out.json"]
+    result = run("-w", workspace, "eval", numbers, *options, *both, FEILUN_LANG="zh")
+    assert result.returncode == 0, result.stderr
+    (folder,) = (workspace / "reports").glob("numbers-*")
+    assert str(folder / "report.html") in result.stdout
+    assert "配对差异" in result.stdout
+    said = json.loads((folder / "report.json").read_text("utf-8"))
+    assert json.loads((tmp_path / "out.json").read_text("utf-8")) == said
+    assert [model["name"] for model in said["models"]] == ["known", "other"]
+    assert said["figures"][0]["all"]["number"] == {
+        "mean": 1.0,
+        "interval": list(wilson(5, 5)),
+        "scored": 5,
+        "unscorable": 0,
+    }
+    assert (said["total"], len(said["items"]), said["task"]["params"]) == (8, 5, {"max_tokens": 9})
+    assert len(known.asked) == 10
+    assert all(body["store"] is False and body["max_tokens"] == 9 for body in known.asked)
+    assert not list((workspace / "reports/.unfinished").iterdir())
+
+
+def test_a_question_file_with_two_models_is_compared(
+    run: Run, known: Known, few: Path, tmp_path: Path
+) -> None:
+    both = ["--model", "known", "--model", "other", "--model", "known", "--json"]
+    said = json.loads(run("-w", tmp_path / "w", "eval", few, "--url", known.url, *both).stdout)
+    assert [found["all"]["checks"]["mean"] for found in said["figures"]] == [1.0, 1.0]
+    assert (said["differences"][0]["won"], said["differences"][0]["lost"]) == (0, 0)
+
+
+def test_what_is_wrong_with_a_task_is_one_line_before_anything_is_asked(
+    run: Run, known: Known, numbers: Path, tmp_path: Path
+) -> None:
+    url = ["--url", known.url]
+    assert "numbers.jsonl: No such file" in one_line(run("-w", tmp_path / "w", "eval", numbers, *url))
+    numbers.write_text(TASK.replace("ends", "end"), "utf-8")
+    assert "unknown key 'scorers.end'" in one_line(run("-w", tmp_path / "w", "eval", numbers, *url))
+    assert known.asked == []
+
+
+def test_an_evaluation_that_is_killed_goes_on_where_it_was(
+    run: Run, known: Known, numbers: Path, tmp_path: Path
+) -> None:
+    """Killed by the server as it is about to answer the fifth question, when four answers have arrived."""
+    taught(known)
+    options = ["--data", tmp_path / "data", "--url", known.url, "--model", "known", "--concurrency", "1"]
+    command = feilun("-w", tmp_path / "w", "eval", numbers, *options)
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    eventually(lambda: len(known.asked) >= 4 or process.poll() is not None)
+    process.kill()
+    process.wait()
+    (kept,) = (tmp_path / "w/reports/.unfinished").glob("*.jsonl")
+    had = kept.read_bytes().count(b"\n")
+    assert 3 <= had < 8
+    assert not list((tmp_path / "w/reports").glob("numbers-*"))
+    before = len(known.asked)
+    said = json.loads(run("-w", tmp_path / "w", "eval", numbers, *options, "--json").stdout)
+    assert said["figures"][0]["all"]["number"]["scored"] == 8
+    assert len(known.asked) - before == 8 - had
+
+
+def test_the_real_server_with_two_models(run: Run, server: Server, numbers: Path, tmp_path: Path) -> None:
+    registry = Registry(Workspace(server.workspace))
+    registry.add(registry.get(MODEL).model_copy(update={"name": "again", "sampling": Sampling(top_p=0.5)}))
+    numbers.write_text(TASK.replace('"{q}"', '"Repeat this number: {a}"') + "chrf = {}", "utf-8")
+    options = ["--data", tmp_path / "data", "--limit", "3", "--max-tokens", "12", "--json"]
+    try:
+        result = run("-w", server.workspace, "eval", numbers, *options, "-m", MODEL, "-m", "again")
+    finally:
+        registry.remove("again")
+    assert result.returncode == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert [model["name"] for model in said["models"]] == [MODEL, "again"]
+    assert all(model["release"].startswith("release:") for model in said["models"])
+    for item in said["items"]:
+        for answer in item["results"]:
+            assert answer["error"] is None
+            assert answer["texts"][0]
+            assert {name: score["value"] is not None for name, score in answer["scores"].items()} == {
+                "number": True,
+                "chrf": True,
+                "ends": True,
+            }
+    (folder,) = (server.workspace / "reports").glob("numbers-*")
+    assert len(set(Manifest.read(folder).parents)) == 2
+    assert not server.rows("SELECT 1 FROM messages WHERE content LIKE '%Repeat this number%'")
+
+
+def test_the_real_server_tells_how_likely_a_letter_is(run: Run, server: Server, tmp_path: Path) -> None:
+    rows = [{"q": "Which is a colour?", "c": ["red", "seven"], "a": "A"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    task = tmp_path / "choice.toml"
+    text = 'name = "choice"\ndata = "rows.jsonl"\nprompt = "{q}\\n{c:letters}\\nAnswer with one letter:"\n'
+    text += 'choices = "{c}"\ntarget = "{a}"\nscorers.choice = {}\nsolver = '
+    task.write_text(text + '"first_token"', "utf-8")
+    result = run("-w", server.workspace, "eval", task, "--json")
+    assert result.returncode == 0, result.stderr
+    (item,) = json.loads(result.stdout)["items"]
+    assert item["results"][0]["texts"][0] in ("A", "B")
+    task.write_text(text + '"likelihood"', "utf-8")
+    assert "does not give the log-probabilities of a prompt" in one_line(
+        run("-w", server.workspace, "eval", task)
+    )

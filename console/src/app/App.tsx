@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'react'
 import { ChatPage } from '../chat/ChatPage'
+import { FlywheelPage } from '../flywheel/FlywheelPage'
 import { applyLang, useLang, useT } from '../i18n'
 import { Sidebar } from '../sidebar/Sidebar'
 import { refreshList } from '../state/conversations'
 import { applyTheme, usePrefs } from '../state/prefs'
-import { useCurrentKey } from '../state/route'
+import { FLYWHEEL, useCurrentKey } from '../state/route'
 import { useServer, watchServer } from '../state/server'
 import { Dialog } from '../ui/Dialog'
 import { Spoken, Toasts } from '../ui/Toasts'
@@ -51,20 +52,22 @@ export function App() {
   }
   useShortcuts({ toggleSidebar, openSidebar, openHelp: () => setHelp(true) })
 
-  const rail = <Rail onHelp={() => setHelp(true)} />
+  const closeDrawer = () => setDrawerAt(null)
+  const rail = <Rail onHelp={() => setHelp(true)} onPick={closeDrawer} />
+  const onFlywheel = key === FLYWHEEL
   return (
     <div className="flex h-dvh">
-      <a href="#composer" className="sr-only z-70 rounded-lg bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2" onClick={focusComposer}>
-        {t.skipToComposer}
+      <a href={onFlywheel ? '#flywheel' : '#composer'} className="sr-only z-70 rounded-lg bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2" onClick={focusPage}>
+        {onFlywheel ? t.flywheel.skip : t.skipToComposer}
       </a>
       {wide && rail}
       {wide && sidebarOpen && <Sidebar />}
-      <ChatPage threadKey={key} onToggleSidebar={toggleSidebar} />
+      {onFlywheel ? <FlywheelPage onToggleSidebar={toggleSidebar} /> : <ChatPage threadKey={key} onToggleSidebar={toggleSidebar} />}
       {!wide && (
-        <Dialog open={drawer} onClose={() => setDrawerAt(null)} title={t.sidebar.label} place="left">
+        <Dialog open={drawer} onClose={closeDrawer} title={t.sidebar.label} place="left">
           <div className="flex min-h-0 flex-1">
             {rail}
-            <Sidebar onPick={() => setDrawerAt(null)} />
+            <Sidebar onPick={closeDrawer} />
           </div>
         </Dialog>
       )}
@@ -77,7 +80,7 @@ export function App() {
 }
 
 /** A link by its look and its role only: the hash belongs to the router. */
-function focusComposer(event: React.MouseEvent): void {
+function focusPage(event: React.MouseEvent<HTMLAnchorElement>): void {
   event.preventDefault()
-  document.getElementById('composer')?.focus()
+  document.getElementById(event.currentTarget.hash.slice(1))?.focus()
 }

@@ -1,3 +1,5 @@
+import { flywheel } from './flywheel.en'
+
 /** English. Its shape is the type every other language must fill. */
 export const en = {
   appName: 'Feilun',
@@ -14,6 +16,7 @@ export const en = {
   nav: {
     label: 'Sections',
     chat: 'Chat',
+    flywheel: 'Flywheel',
     language: '切换到中文',
     languageShort: '中',
     theme: { system: 'Theme: follow the system', light: 'Theme: light', dark: 'Theme: dark' },
@@ -201,6 +204,8 @@ export const en = {
     send: 'Send',
     newline: 'New line',
   },
+
+  flywheel,
 
   errors: {
     unreachable: 'The server cannot be reached.',

@@ -1,4 +1,5 @@
 import type { Dictionary } from './en'
+import { flywheel } from './flywheel.zh'
 
 /** 简体中文 */
 export const zh: Dictionary = {
@@ -16,6 +17,7 @@ export const zh: Dictionary = {
   nav: {
     label: '功能区',
     chat: '对话',
+    flywheel: '飞轮',
     language: 'Switch to English',
     languageShort: 'EN',
     theme: { system: '主题：跟随系统', light: '主题：浅色', dark: '主题：深色' },
@@ -203,6 +205,8 @@ export const zh: Dictionary = {
     send: '发送',
     newline: '换行',
   },
+
+  flywheel,
 
   errors: {
     unreachable: '连接不上服务器。',

@@ -17,57 +17,50 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from feilun import __version__
+from feilun.commands import evaluate_view as view
 from feilun.commands.chat import printable
 from feilun.commands.client import Client, connected
-from feilun.evaluate.questions import Answer, Ask, Message, Question, ask_all, read_questions
-from feilun.evaluate.report import Graded, Rate, Report
-from feilun.text import FeilunError, Text, say
+from feilun.evaluate import api
+from feilun.evaluate.kept import Unfinished
+from feilun.evaluate.publish import PAGE, REPORT, publish
+from feilun.evaluate.questions import Question, ask_all, read_questions
+from feilun.evaluate.results import Results
+from feilun.evaluate.run import Model, run_task
+from feilun.evaluate.task import Loaded, read_task
+from feilun.text import FeilunError, say
 from feilun.workspace import Workspace, sha256_file, write_atomically
 
 HELP = say(
-    "Ask a model the questions of a file, and grade the answers.\n\n"
+    "Ask models the questions of a task, and score the answers.\n\n"
+    "A task is a TOML file (a data set, a prompt, scorers) or a file of questions with checks. Of a TOML file, or of "
+    "several models, a report with every answer is kept in the workspace. An evaluation that ends early goes on where "
+    "it was when the same command is given again.\n\n"
     "Any OpenAI-compatible server will do; one that wants a key: `feilun models add` it, then `--model` its name. "
     "Code in answers is run on this machine, with little time and memory.\n\n"
     "Examples:\n\n`feilun eval recipes/eval/assistant.jsonl`\n\n"
+    "`feilun eval recipes/eval/gsm8k.toml --data FOLDER --limit 50 --model before --model after`\n\n"
     "`feilun eval mine.jsonl --url http://127.0.0.1:8000/v1 --out answers.json`",
-    "让模型回答文件中的题目，并为回答评分。\n\n"
+    "让模型回答任务中的题目，并为回答评分。\n\n"
+    "任务是一个 TOML 文件（数据、提示词、评分器），或带检查项的题目文件。使用 TOML 文件或多个模型时，"
+    "包含全部回答的报告保存在工作区。中断的评测在再次运行同一命令时从中断处继续。\n\n"
     "可用于任何兼容 OpenAI 的服务器；需要密钥的，请先用 `feilun models add` 添加，再用 `--model` 指定。"
     "回答中的代码会在本机运行，时间与内存均受限制。\n\n"
     "示例：\n\n`feilun eval recipes/eval/assistant.jsonl`\n\n"
+    "`feilun eval recipes/eval/gsm8k.toml --data 文件夹 --limit 50 --model before --model after`\n\n"
     "`feilun eval mine.jsonl --url http://127.0.0.1:8000/v1 --out answers.json`",
 )
-
-_BUSY = {"too_many_requests", "rate_limit_exceeded", "loading"}
-"""Error codes of servers that will answer later."""
-_WAITS = (1, 2, 4, 8, 16, 30)
-"""Seconds before each new try."""
-
-_CHECKS: dict[str, Text] = {
-    "ends": Text("ends by itself", "自行结束"),
-    "language": Text("right language", "语言正确"),
-    "contains": Text("says what it must", "包含要点"),
-    "excludes": Text("leaves out what it must", "不含不当内容"),
-    "matches": Text("matches the pattern", "符合模式"),
-    "json": Text("JSON as asked", "JSON 符合要求"),
-    "items": Text("list as asked", "列表项数"),
-    "lines": Text("number of lines", "行数"),
-    "words": Text("number of words", "英文词数"),
-    "characters": Text("number of characters", "汉字数"),
-    "cites": Text("cites the sources", "引用来源"),
-    "abstains": Text("says it does not know", "承认不知道"),
-    "refuses": Text("declines harm", "拒绝有害请求"),
-    "number": Text("right number", "数字正确"),
-    "code": Text("code runs right", "代码正确"),
-}
 
 
 def evaluate(
     context: typer.Context,
-    questions: Annotated[
+    recipe: Annotated[
         Path,
         typer.Argument(
-            metavar=say("QUESTIONS", "题目"),
-            help=say("JSON lines of questions.", "JSON Lines 格式的题目文件。"),
+            metavar=say("TASK", "任务"),
+            help=say(
+                "A task (.toml), or JSON lines of questions.",
+                "任务文件（.toml）或 JSON Lines 格式的题目文件。",
+            ),
         ),
     ],
     url: Annotated[
@@ -80,23 +73,57 @@ def evaluate(
         ),
     ] = None,
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--model",
             "-m",
-            help=say("Which model (default: the server's first).", "模型（默认：服务器的第一个）。"),
+            help=say(
+                "Which model (default: the server's first); several are compared.",
+                "模型（默认：服务器的第一个）；可给出多个以作比较。",
+            ),
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar=say("FOLDER", "文件夹"),
+            help=say(
+                "Where the task's files are (default: beside the task).",
+                "任务所用文件所在的文件夹（默认：任务旁）。",
+            ),
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help=say("So many items, drawn by the task's seed.", "按任务的种子抽取的题数。")),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help=say(
+                "Model that judges, where the task has a judge (default: the server's first).",
+                "任务设有裁判时担任裁判的模型（默认：服务器的第一个）。",
+            )
         ),
     ] = None,
     max_tokens: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=1, help=say("Longest answer; a longer one fails.", "回答的最大长度；超出即不通过。")
+            min=1,
+            help=say(
+                "Longest answer (default: the task's; of questions 256, and a longer answer fails).",
+                "回答的最大长度（默认：按任务；题目文件为 256，超出即不通过）。",
+            ),
         ),
-    ] = 256,
+    ] = None,
     temperature: Annotated[
-        float,
-        typer.Option(min=0, max=2, help=say("0: always the likeliest token.", "0：总是选最可能的 token。")),
-    ] = 0,
+        float | None,
+        typer.Option(
+            min=0,
+            max=2,
+            help=say("0, the default: always the likeliest token.", "默认为 0：总是选最可能的 token。"),
+        ),
+    ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, max=256, help=say("Questions asked at a time.", "同时提问的数量。"))
     ] = 4,
@@ -116,21 +143,59 @@ def evaluate(
         typer.Option("--json", help=say("Print that JSON instead of tables.", "输出上述 JSON，而非表格。")),
     ] = False,
 ) -> None:
-    wanted = read_questions(questions)
-    if out is not None and not out.absolute().parent.is_dir():  # known before the long work, not after it
-        folder = out.absolute().parent
-        raise FeilunError(f"There is no folder {folder} to write to.", f"没有可写入的文件夹 {folder}。")
+    names = list(dict.fromkeys(model or []))
+    params = {"max_tokens": max_tokens, "temperature": temperature}
+    if recipe.suffix == ".toml" or len(names) > 1 or limit is not None:
+        overrides = {"limit": limit, **{f"params.{name}": value for name, value in params.items()}}
+        loaded = read_task(recipe, data, overrides)
+        _writable(out)
+        with _server(context, url) as post:
+            results, tables = _compare(Workspace(context.obj), loaded, post, url, names, judge, concurrency)
+        text = results.model_dump_json(indent=1) + "\n"
+    else:
+        wanted = read_questions(recipe)
+        _writable(out)
+        with _server(context, url) as post:
+            name = names[0] if names else api.first_model(post)
+            settings = {"max_tokens": max_tokens or 256, "temperature": temperature or 0}
+            record, tables = _one(recipe, wanted, post, name, settings, url, concurrency)
+        text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    if out is not None:
+        _write(out, text)
+    if as_json:
+        typer.echo(text, nl=False)
+        return
+    console = Console(highlight=False)
+    for table in tables:
+        console.print(table, soft_wrap=isinstance(table, Line))
+    if out is not None:
+        console.print(Line(say(f"Answers: {out}", f"回答：{out}")))
+
+
+def _one(
+    path: Path,
+    questions: Sequence[Question],
+    post: api.Post,
+    model: str,
+    params: dict[str, Any],
+    url: str | None,
+    concurrency: int,
+) -> tuple[dict[str, Any], list[Table | Line]]:
+    """One model on a question file: what ``--json`` prints, and what a reader sees."""
     start = time.monotonic()
-    with _server(context, url) as post:
-        name = model or _first_model(post)
-        params: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
-        ask = _asking(post, {"model": name, **params, "store": False})
-        report = _with_bar(ask, wanted, concurrency)
+    body = {"model": model, **params, "store": False}
+    with _bar(len(questions)) as done:
+        report = ask_all(
+            lambda messages: api.ask(post, body, messages),
+            questions,
+            concurrency=concurrency,
+            done=lambda graded: done(graded.id),
+        )
     record: dict[str, Any] = {
-        "questions": str(questions),
-        "sha256": sha256_file(questions),
+        "questions": str(path),
+        "sha256": sha256_file(path),
         "url": url,
-        "model": name,
+        "model": model,
         "params": params,
         "code": f"feilun {__version__}",
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -138,26 +203,49 @@ def evaluate(
         **report.model_dump(mode="json", exclude={"answers"}),
         "answers": report.model_dump(mode="json", include={"answers"})["answers"],
     }
-    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
-    if out is not None:
-        _write(out, text)
-    if as_json:
-        typer.echo(text, nl=False)
-        return
-    console = Console(highlight=False)
-    console.print(Line(printable(f"{name} · {questions} · {record['seconds']} s"), "bold"))
-    console.print(_by_topic(report))
-    console.print(_by_check(report))
-    if out is not None:
-        console.print(Line(say(f"Answers: {out}", f"回答：{out}")))
+    title = Line(printable(f"{model} · {path} · {record['seconds']} s"), "bold")
+    return record, [title, view.by_topic(report), view.by_check(report)]
 
 
-Post = Callable[[str, str, dict[str, Any] | None], Any]
-"""Method, path below the base URL, body: the server's JSON."""
+def _compare(
+    workspace: Workspace,
+    loaded: Loaded,
+    post: api.Post,
+    url: str | None,
+    names: list[str],
+    judge: str | None,
+    concurrency: int,
+) -> tuple[Results, list[Table | Line]]:
+    """A task on one model or several: the report is published in the workspace."""
+
+    def known(name: str) -> Model:
+        return Model(name, post, api.release_of(post, name), url)
+
+    models = [known(name) for name in names or [api.first_model(post)]]
+    wanted = loaded.task.scorers.judge
+    judging = known(judge or wanted.model or api.first_model(post)) if wanted else None
+    reports = workspace.path / "reports"
+    unfinished = Unfinished(reports / ".unfinished")
+    with _bar(len(models) * len(loaded.items)) as done:
+        results = run_task(
+            loaded,
+            models,
+            unfinished,
+            judge=judging,
+            concurrency=concurrency,
+            done=lambda model, item: done(f"{model} {item}"),
+        )
+    folder = publish(results, reports)
+    unfinished.forget()
+    title = Line(
+        printable(f"{results.name} · {len(results.items)}/{results.total} · {results.seconds} s"), "bold"
+    )
+    lines = [Line(f"{folder / name}") for name in (PAGE, REPORT)]
+    return results, [title, view.scores(results), *view.changes(results), *lines]
 
 
 @contextmanager
-def _server(context: typer.Context, url: str | None) -> Generator[Post]:
+def _server(context: typer.Context, url: str | None) -> Generator[api.Post]:
     if url is not None:
         yield Client(_base(url)).request
         return
@@ -179,94 +267,20 @@ def _base(url: str) -> str:
     return str(parsed.copy_with(path="/v1")) if parsed.path in ("", "/") else url
 
 
-def _first_model(post: Post) -> str:
-    try:
-        return str(post("GET", "/models", None)["data"][0]["id"])
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise FeilunError(
-            "The server lists no models. Name one with --model.",
-            "服务器未列出任何模型。请用 --model 指定一个。",
-        ) from None
-
-
-def _asking(post: Post, body: dict[str, Any]) -> Ask:
-    def ask(messages: Sequence[Message]) -> Answer:
-        said = [message.model_dump() for message in messages]
-        reply = _patiently(lambda: post("POST", "/chat/completions", {**body, "messages": said}))
-        choice = reply["choices"][0]
-        text = str(choice["message"].get("content") or "")
-        # Cut off in the middle of a character, it may end in half a pair of surrogates, which is no UTF-8.
-        text = text.encode("utf-8", "replace").decode()
-        return Answer(text, choice["finish_reason"] == "stop")
-
-    def checked(messages: Sequence[Message]) -> Answer:
-        try:
-            return ask(messages)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            raise FeilunError(
-                "The server's answer is not a chat completion. Is --url right, with /v1?",
-                "服务器的应答不是聊天补全。请检查 --url 是否正确、是否含 /v1。",
-            ) from None
-
-    return checked
-
-
-def _patiently(call: Callable[[], Any]) -> Any:
-    """What the call returns, tried again for a while when the server is busy."""
-    for wait in _WAITS:
-        try:
-            return call()
-        except FeilunError as error:
-            if error.code not in _BUSY:
-                raise
-            time.sleep(wait)
-    return call()
-
-
-def _with_bar(ask: Ask, questions: Sequence[Question], concurrency: int) -> Report:
+@contextmanager
+def _bar(total: int) -> Generator[Callable[[str], None]]:
+    """A progress bar; what it yields is told of each answer, from any thread."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=len(questions))
-
-        def done(graded: Graded) -> None:
-            bar.update(task, advance=1, description=printable(graded.id))
-
-        return ask_all(ask, questions, concurrency=concurrency, done=done)
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=printable(name))
 
 
-def _by_topic(report: Report) -> Table:
-    """Topics down, languages across, with Wilson's intervals at the ends of rows and columns."""
-    languages = list(report.by_language)
-    table = Table(box=None, pad_edge=False, show_footer=True)
-    table.add_column(say("Topic", "题型"), say("all", "合计"))
-    for language in languages:
-        table.add_column(language, _cell(report.by_language[language], interval=True), justify="right")
-    table.add_column(
-        say("all (95% interval)", "合计（95% 置信区间）"), _cell(report.all, interval=True), justify="right"
-    )
-    cells = report.rates(lambda answer: f"{answer.lang} {answer.topic}")
-    for topic, whole in report.by_topic.items():
-        each = [_cell(cells.get(f"{language} {topic}")) for language in languages]
-        table.add_row(Line(printable(topic)), *each, _cell(whole, interval=True))
-    return table
-
-
-def _by_check(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(say("Check", "检查项"))
-    table.add_column(say("passed (95% interval)", "通过（95% 置信区间）"), justify="right")
-    for kind, found in report.by_check.items():
-        table.add_row(str(_CHECKS[kind]), _cell(found, interval=True))
-    return table
-
-
-def _cell(found: Rate | None, *, interval: bool = False) -> str:
-    if found is None:
-        return "-"
-    share = f"{found.passed}/{found.total} {found.rate:4.0%}"
-    low, high = found.interval
-    return f"{share} ({low:.0%}-{high:.0%})" if interval else share
+def _writable(out: Path | None) -> None:
+    """Whether ``--out`` can be written is known before the long work, not after it."""
+    if out is not None and not (folder := out.absolute().parent).is_dir():
+        raise FeilunError(f"There is no folder {folder} to write to.", f"没有可写入的文件夹 {folder}。")
 
 
 def _write(path: Path, text: str) -> None:

@@ -39,7 +39,9 @@ def up(
         bool, typer.Option(help=say("Open the console in the browser.", "在浏览器中打开控制台。"))
     ] = True,
 ) -> None:
-    from feilun.serve.server import listen, serve  # large: the other commands must not wait for it
+    # Large: the other commands must not wait for them.
+    from feilun.flywheel import lineage_routes, routes
+    from feilun.serve.server import listen, serve
 
     _set_up_logging()
     out = Console(highlight=False)
@@ -69,7 +71,7 @@ def up(
         if browser and _has_display():
             webbrowser.open(url)
 
-    serve(workspace, sock, started)
+    serve(workspace, sock, started, [routes.router, lineage_routes.router])
 
 
 def _set_up_logging() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal, TypeVar, cast
 
@@ -37,8 +36,6 @@ Some = Annotated[list[_T], Field(min_length=1)]
 
 _ITEM = re.compile(r"^\s*(?:[-*]\s+|•\s*|\d+(?:[、)）．]|\.(?!\d))\s*)\S")
 _CITATION = re.compile(r"\[(\d+)\]")
-# A minus after a letter or digit is a hyphen or a subtraction; after a Chinese character it is a sign.
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])-?\d+(?:,\d{3})*(?:\.\d+)?|\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 class _Strict(BaseModel):
@@ -243,8 +240,8 @@ class Number(BaseCheck):
     number: FiniteFloat
 
     def holds(self, answer: str) -> bool:
-        numbers = _NUMBER.findall(unicodedata.normalize("NFKC", _CITATION.sub("", answer)))
-        return bool(numbers) and float(numbers[-1].replace(",", "")) == self.number
+        found = wording.numbers(_CITATION.sub("", answer))
+        return bool(found) and found[-1] == self.number
 
 
 class CodeTest(_Strict):

@@ -32,7 +32,7 @@ FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$",
 # example at its end that asks for input does not run.
 _RUNNER = """\
 import json, sys
-limits, source, asserts, proof = json.load(open(sys.argv[1], encoding="utf-8"))
+limits, setup, source, asserts, tests, proof = json.load(open(sys.argv[1], encoding="utf-8"))
 try:
     import resource
     for name, limit in limits.items():
@@ -42,9 +42,11 @@ try:
 except (ImportError, OSError, ValueError):
     pass
 space = {"__name__": "answer"}
+exec(compile(setup, "setup", "exec"), space)
 exec(compile(source, "answer", "exec"), space)
 for line in asserts:
     exec(compile("assert (" + line + "\\n)", "assert", "exec"), space)
+exec(compile(tests, "tests", "exec"), space)
 print("\\n" + proof)
 """
 
@@ -55,13 +57,16 @@ def code_of(answer: str) -> str:
     return block[2] if block else answer
 
 
-def python_passes(source: str, asserts: Sequence[str]) -> bool:
-    """Whether the Python source runs and every expression of ``asserts`` is true in its namespace afterwards."""
+def python_passes(source: str, asserts: Sequence[str] = (), *, setup: str = "", tests: str = "") -> bool:
+    """Whether the Python source runs and every expression of ``asserts`` is true in its namespace afterwards.
+
+    ``setup`` is a program that runs there first, ``tests`` one that runs last; neither may raise.
+    """
     proof = uuid.uuid4().hex  # a program that ends early must not look as if it had passed
     limits = {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": OUTPUT}
     with tempfile.TemporaryDirectory() as folder:
         job, output = Path(folder, "job.json"), Path(folder, "output")
-        job.write_text(json.dumps([limits, source, list(asserts), proof]), encoding="utf-8")
+        job.write_text(json.dumps([limits, setup, source, list(asserts), tests, proof]), encoding="utf-8")
         with output.open("wb") as out:  # a file, so that the limit on its size holds
             process = subprocess.Popen(
                 [sys.executable, "-I", "-X", "utf8", "-c", _RUNNER, str(job)],

@@ -92,6 +92,8 @@ class Answer:
     text: str
     ended: bool
     """It stopped by itself, before the limit on its length."""
+    earlier: tuple[str, ...] = ()
+    """Of a conversation of several turns: the answers before this last one."""
 
 
 Ask = Callable[[Sequence[Message]], Answer]

@@ -13,10 +13,15 @@ from typing import Literal
 AnswerLanguage = Literal["zh", "en", "any"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
-_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*")
-_WORD = re.compile(r"[A-Za-z0-9\u00c0-\u024f]+(?:[.,:/'’-][A-Za-z0-9\u00c0-\u024f]+)*")
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]+(?:['’][A-Za-z]+)*")
+_WORD = re.compile(
+    r"[A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]+(?:[.,:/'’-][A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]+)*"
+)
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u06ff\u0900-\u0e7f\u3040-\u30ff\uac00-\ud7af]")
 _NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
+
+# A minus after a letter or digit is a hyphen or a subtraction; after a Chinese character it is a sign.
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])-?\d+(?:,\d{3})*(?:\.\d+)?|\d+(?:,\d{3})*(?:\.\d+)?")
 
 _CANNOT = r"(?:do(?:es)?(?: not|n't)|did(?: not|n't)|can(?: ?not|'?t)|could(?: not|n't)|not|never)"
 _SOURCE = r"(?:I|we|sources?|texts?|passages?|\[\d+\])"
@@ -27,7 +32,7 @@ _ABSTAINS = re.compile(
             rf"\b{_CANNOT} (?:\w+ ){{0,2}}(?:know|say|state|mention|tell|specify|predict|indicate|reveal|recall)\b",
             rf"\b{_CANNOT} be (?:known|predicted|foreseen|told)\b",
             r"\b(?:not|isn't|aren't) (?:\w+ )?(?:mentioned|stated|given|specified|listed|said|sure|certain|aware|familiar)\b",
-            r"\bno (?:information|mention|details?|idea|record|way (?:of|to)|access)\b|\bimpossible to\b",
+            r"\bunknown to me\b|\bno (?:information|mention|details?|idea|record|way (?:of|to)|access)\b|\bimpossible to\b",
             r"\b(?:no one|nobody) (?:can|could|knows)\b|\bneither (?:source )?(?:says|mentions|gives|states)\b",
             r"\b(?:no|none of the) sources? (?:say|mention|give|state)",
             # what only the assistant or its sources cannot do: "the cabins do not have showers" is an answer
@@ -35,7 +40,7 @@ _ABSTAINS = re.compile(
             r"|include|list|contain|cover|name|describe|explain|answer|summari[sz]e|recogni[sz]e|have|hear)",
             r"\bI(?:'m| am) (?:not able|unable)\b|\bI(?: have|'ve) (?:no|not|never)\b|\bI haven't\b",
             # 中文
-            r"不知道|不清楚|不了解|不确定|不晓得|不得而知|未知",
+            r"不知道|不清楚|不了解|不认识|不熟悉|不确定|不晓得|不得而知|未知",
             r"(?:没有?|未|并未|均未|都没)(?:有|能)?(?:明确|具体|直接)?"
             r"(?:提到|提及|提供|说明|写|说|给出|介绍|涉及|注明|列出|记载|回答)",
             r"(?:无法|没法|没办法|不能|不可能)\w{0,6}"
@@ -83,6 +88,12 @@ def abstains(answer: str) -> bool:
 def refuses(answer: str) -> bool:
     """Declines near its beginning, where a refusal belongs."""
     return _REFUSES.search(straight(answer.strip())[:_REFUSAL_WITHIN]) is not None
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text, in order; 1,234.5 is one."""
+    found = _NUMBER.findall(unicodedata.normalize("NFKC", text))
+    return [float(number.replace(",", "")) for number in found]
 
 
 def count_words(answer: str) -> int:

@@ -83,6 +83,17 @@ class Registry:
 
         self._change(change)
 
+    def replace(self, release: Release) -> Release:
+        """Let ``release`` answer under its name from now on; gives what did before. Raises `FeilunError` (404)."""
+        before: list[Release] = []
+
+        def change(file: _File) -> None:
+            before.append(_find(file.models, release.name))
+            file.models = [release if known.name == release.name else known for known in file.models]
+
+        self._change(change)
+        return before[0]
+
     def set_default(self, name: str) -> None:
         """Make ``name`` the model that answers when a request names none. Raises `FeilunError` (404)."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
 from feilun import __version__
@@ -38,8 +38,8 @@ ROUTERS = (
 )
 
 
-def create_app(workspace: Workspace, store: Store) -> FastAPI:
-    """The ASGI application of one workspace. It closes ``store`` when it ends."""
+def create_app(workspace: Workspace, store: Store, more: Sequence[APIRouter] = ()) -> FastAPI:
+    """The ASGI application of one workspace, with ``more`` endpoints of the packages above. It closes ``store`` when it ends."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -67,7 +67,7 @@ def create_app(workspace: Workspace, store: Store) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for router in ROUTERS:
+    for router in (*ROUTERS, *more):
         app.include_router(router)
     errors.install(app)
     app.add_exception_handler(ClientGone, _nobody)

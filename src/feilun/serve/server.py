@@ -8,9 +8,10 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 import uvicorn
+from fastapi import APIRouter
 
 from feilun.registry.download import is_loopback
 from feilun.serve.app import create_app
@@ -60,15 +61,22 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(workspace: Workspace, sock: socket.socket, on_start: Callable[[str], None]) -> None:
+def serve(
+    workspace: Workspace,
+    sock: socket.socket,
+    on_start: Callable[[str], None],
+    more: Sequence[APIRouter] = (),
+) -> None:
     """Serve until told to stop. ``on_start`` is called with the URL once the default model answers, or cannot be loaded.
+
+    ``more`` are endpoints of the packages above.
 
     Raises `FeilunError` if the workspace is in use or its database cannot be opened.
     """
     host, port = sock.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with workspace.serving():
-        app = create_app(workspace, Store(workspace.database))
+        app = create_app(workspace, Store(workspace.database), more)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 LOCAL_OWNER = "local"
 """The person at this machine: whose messages those are that name no ``user``."""
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest revision in ``migrations/versions``."""
 
 Status = Literal["generating", "complete", "stopped", "interrupted", "failed"]
@@ -141,3 +141,46 @@ class Feedback(Base):
         UniqueConstraint("owner", "idempotency_key", name="feedback_idempotency"),
         Index("feedback_by_message", "message_id", "owner", "seq"),
     )
+
+
+class Review(Base):
+    """Decisions on what may be learnt, append-only: the newest about an opinion counts."""
+
+    __tablename__ = "reviews"
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    feedback_id: Mapped[str] = mapped_column(ForeignKey("feedback.id", ondelete="CASCADE"))
+    decision: Mapped[str] = mapped_column(String(16))
+    """``accept`` or ``reject``."""
+    question: Mapped[str | None] = mapped_column(_Said)
+    """As the reviewer would have it; None: as it was asked."""
+    answer: Mapped[str | None] = mapped_column(_Said)
+    """As the reviewer would have it; None: the user's correction, or the answer that was praised."""
+    reviewer: Mapped[str] = mapped_column(String(256))
+    turn: Mapped[str | None] = mapped_column(String(80))
+    """The turn of the flywheel that took it."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        Index("reviews_by_feedback", "feedback_id", "seq"),
+        Index("reviews_by_turn", "turn"),
+    )
+
+
+class Served(Base):
+    """Which release began to serve under a model's name, when and why; kept for ever."""
+
+    __tablename__ = "served"
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(256))
+    release_id: Mapped[str] = mapped_column(String(80))
+    release: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """All of it, so that it can serve again."""
+    reason: Mapped[str] = mapped_column(String(16))
+    """``first``, ``turn`` or ``rollback``."""
+    turn: Mapped[str | None] = mapped_column(String(80))
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (Index("served_by_model", "model", "seq"),)

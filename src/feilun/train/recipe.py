@@ -116,6 +116,9 @@ class SftRecipe(_Part):
     """A new adapter; without it all weights learn."""
     adapter: str | None = None
     """An adapter to go on with instead: a folder of PEFT's or a GGUF file."""
+    part: float = Field(default=1, gt=0, le=1)
+    """How much of the way from that adapter to the trained one is gone in the end: less forgets less of what was known
+    (WiSE-FT, Wortsman et al. 2022, section 3, on adapters)."""
     epochs: float = Field(default=1, gt=0)
     """How often each example is seen, where ``run.steps`` does not say how long."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)

@@ -10,7 +10,7 @@ import torch
 
 from feilun.jobs import Job
 from feilun.model import checkpoint, gguf, lora_files
-from feilun.model.lora import attach
+from feilun.model.lora import adapter_state, attach
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
@@ -20,7 +20,7 @@ from feilun.train.conversations import Example, read_examples
 from feilun.train.distributed import World, gathered
 from feilun.train.loop import Trainer
 from feilun.train.recipe import SftRecipe
-from feilun.workspace import new_artifact, sha256_file
+from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file
 
 
 def fine_tune(
@@ -66,6 +66,7 @@ def fine_tune(
         lora = lora_files.load_adapter(model, adapter)
     elif lora:
         attach(model, lora, recipe.seed)
+    begun = {name: weight.clone() for name, weight in adapter_state(model).items()} if adapter else {}
     learns = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     job.emit("model", params=model.config.params, learns=learns, examples=len(train), too_long=too_long)
 
@@ -83,6 +84,9 @@ def fine_tune(
     whole = gathered(model, lora, world)
     if not world.first:
         return folder
+    if begun:
+        for name, weight in adapter_state(whole).items():
+            weight.copy_(begun[name].to(weight).lerp(weight, recipe.part))
     figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
     evaluated = job.last("eval")
     if evaluated is not None:
@@ -100,10 +104,17 @@ def fine_tune(
     parents = [sha256_file(base if base.is_file() else base / checkpoint.WEIGHTS)]
     if adapter:
         parents.append(sha256_file(adapter / lora_files.WEIGHTS if adapter.is_dir() else adapter))
+    parents += artifacts_of(sources)
     weights = lora_files.WEIGHTS if lora else checkpoint.WEIGHTS
     kind = "adapter" if lora else "model"
     publish(folder, kind, write, weights=weights, parents=parents, recipe=recipe, figures=figures, job=job)
     return folder
+
+
+def artifacts_of(sources: list[Path]) -> list[str]:
+    """Ids of the artifacts that the sources are, or are files of."""
+    folders = dict.fromkeys(source if source.is_dir() else source.parent for source in sources)
+    return [Manifest.read(folder).id for folder in folders if (folder / MANIFEST).is_file()]
 
 
 def unpacked(file: Path) -> Path:

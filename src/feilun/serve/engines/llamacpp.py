@@ -31,6 +31,9 @@ PARALLEL = 8
 CACHE_SHARE = 0.25
 """Of the machine's memory, what the KV caches of one model may take."""
 
+BATCH = 64
+"""Tokens of prompts that are read at a time: a long prompt holds up the other answers for no longer than that."""
+
 WAITING = 1024
 """Requests that may wait in line; the next one is told to come back later."""
 
@@ -44,7 +47,13 @@ class LlamaCpp:
     """
 
     def __init__(
-        self, release: Release, path: Path, *, parallel: int | None = None, threads: int | None = None
+        self,
+        release: Release,
+        path: Path,
+        *,
+        parallel: int | None = None,
+        threads: int | None = None,
+        batch: int = BATCH,
     ) -> None:
         header = read_header(path)
         if header.is_adapter:
@@ -66,7 +75,7 @@ class LlamaCpp:
 
         self._private = Path(tempfile.mkdtemp(prefix="feilun-"))
         params = self._params(parallel, self._context)
-        params.n_batch = params.n_ubatch = 64  # a long prompt holds up the other answers for one batch only
+        params.n_batch = params.n_ubatch = batch
         if release.chat_template:
             params.chat_template, params.use_jinja = release.chat_template, True
         if adapter:

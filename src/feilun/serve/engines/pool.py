@@ -49,12 +49,16 @@ class EnginePool:
         self.registry = registry
         self._places: dict[str, _Place] = {}
         """By model name, the one used last at the end."""
+        self._coming: dict[str, _Place] = {}
+        """By model name, the one that takes its place as soon as it is ready."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def state(self, release: Release) -> tuple[State, FeilunError | None]:
         place = self._places.get(release.name)
-        if place is None or place.release != release:
+        if place is None:
             return "cold", None
+        if place.release != release:  # one that answers does so until the new one is ready
+            return ("ready" if place.engine is not None and release.name in self._coming else "cold"), None
         if place.engine is not None:
             return "ready", None
         error = place.error
@@ -67,10 +71,7 @@ class EnginePool:
     def warm(self, release: Release) -> None:
         """Have an engine loaded without waiting for it; one that failed is tried again after `RETRY_AFTER`."""
         place = self._places.get(release.name)
-        failed = (
-            place is not None and place.error is not None and time.monotonic() - place.begun > RETRY_AFTER
-        )
-        if self.state(release)[0] == "cold" or failed:
+        if self.state(release)[0] == "cold" or release.name in self._coming or (place and _again(place)):
             self._place(release)
 
     @contextlib.asynccontextmanager
@@ -83,7 +84,8 @@ class EnginePool:
         place = self._place(release)
         place.users += 1
         try:
-            yield release, await asyncio.shield(place.loading)
+            engine = await asyncio.shield(place.loading)
+            yield place.release, engine
         except FeilunError as error:
             if error.code == "upstream_unreachable" and self._places.get(release.name) is place:
                 self._let_go(release.name)  # it was there and is not: look again next time
@@ -95,19 +97,43 @@ class EnginePool:
             self._trim()
 
     async def close(self) -> None:
+        for name in list(self._coming):
+            self._close(self._coming.pop(name))
         for name in list(self._places):
             self._let_go(name)
         await asyncio.gather(*self._closing)
 
     def _place(self, release: Release) -> _Place:
         place = self._places.get(release.name)
-        if place is not None and (place.release != release or place.error is not None):
+        if place is not None and place.release != release and place.engine and release.kind == "gguf":
+            place = self._successor(place, release)
+        elif place is not None and (place.release != release or place.error is not None):
             self._let_go(release.name)  # what it has begun it finishes
             place = None
+        else:
+            self._forget_coming(release.name)
         place = place or _Place(release)
         self._places.pop(release.name, None)
         self._places[release.name] = place
         return place
+
+    def _successor(self, place: _Place, release: Release) -> _Place:
+        """The place of ``release`` once its engine is ready; until then the present one, so that nobody waits."""
+        coming = self._coming.get(release.name)
+        if coming is not None and (coming.release != release or _again(coming)):
+            self._forget_coming(release.name)
+            coming = None
+        if coming is None:
+            coming = self._coming[release.name] = _Place(release)
+        if coming.engine is None:
+            return place
+        self._let_go(release.name)  # what it has begun it finishes
+        return self._coming.pop(release.name)
+
+    def _forget_coming(self, name: str) -> None:
+        """It is not wanted any more: the list of models names another one, or the present one again."""
+        if name in self._coming:
+            self._close(self._coming.pop(name))
 
     def _trim(self) -> None:
         loaded = [place for place in self._places.values() if place.engine and place.release.kind == "gguf"]
@@ -129,6 +155,11 @@ class EnginePool:
         task = asyncio.create_task(close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _again(place: _Place) -> bool:
+    """Whether it could not be loaded, and long enough ago."""
+    return place.error is not None and time.monotonic() - place.begun > RETRY_AFTER
 
 
 async def _load(release: Release) -> Engine:

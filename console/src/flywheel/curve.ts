@@ -1,0 +1,25 @@
+import type { TurnEvent } from './api'
+
+export interface Point {
+  step: number
+  loss: number
+}
+
+/** The loss by step. Steps that a resumed turn made again count once, as they came out last. */
+export function lossesOf(events: readonly TurnEvent[]): Point[] {
+  const losses = new Map<number, number>()
+  for (const { event, step, loss } of events) {
+    if (event === 'step' && typeof step === 'number' && typeof loss === 'number') losses.set(step, loss)
+  }
+  return [...losses].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step)
+}
+
+/** An SVG path through the points, from 0 to the highest loss, over `steps` steps. */
+export function curvePath(points: readonly Point[], steps: number, width: number, height: number): string {
+  const top = Math.max(...points.map(({ loss }) => loss), 0)
+  const x = (step: number) => (steps > 1 ? ((step - 1) / (steps - 1)) * width : 0)
+  const y = (loss: number) => (top > 0 ? height - (loss / top) * height : height)
+  return points.map(({ step, loss }, at) => `${at ? 'L' : 'M'}${round(x(step))} ${round(y(loss))}`).join('')
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100

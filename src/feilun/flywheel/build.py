@@ -1,0 +1,170 @@
+"""Accepted items become training data: what to say (SFT), what to prefer, and what judges the result.
+
+The artifact's files hold the one chat format, a line each, with where it came from:
+
+- ``sft.jsonl``: ``{"messages", "lang", "item", "rule"}``; ``rule`` says what made the wording (``asked``, a rule of
+  `feilun.flywheel.reword`, or ``replay``);
+- ``preference.jsonl``: ``{"messages", "chosen", "rejected", "item"}``;
+- ``asked.jsonl``: the corrected questions, which the gate asks again; ``heldout.jsonl``: those that were not trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from feilun.data import pii
+from feilun.evaluate.wording import normalise
+from feilun.flywheel.recipe import BuildRecipe
+from feilun.flywheel.reword import rewordings
+from feilun.store.reviews import Item
+from feilun.workspace import Manifest, new_artifact, sha256_file
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Built:
+    """What a data set holds."""
+
+    sft: list[Row] = field(default_factory=list[Row])
+    preference: list[Row] = field(default_factory=list[Row])
+    asked: list[Row] = field(default_factory=list[Row])
+    heldout: list[Row] = field(default_factory=list[Row])
+    repeated: int = 0
+    """Items whose question a later item answers."""
+    masked: int = 0
+    """Items in which personal data was masked."""
+
+    @property
+    def figures(self) -> dict[str, int]:
+        return {
+            "sft": len(self.sft),
+            "preference": len(self.preference),
+            "asked": len(self.asked),
+            "heldout": len(self.heldout),
+            "repeated": self.repeated,
+            "masked": self.masked,
+        }
+
+
+def build(items: Sequence[Item], recipe: BuildRecipe, replay: Sequence[Row]) -> Built:
+    """Examples of ``items`` (each has an answer to learn) and as many of ``replay`` as the recipe asks for.
+
+    The same items, recipe and replay give the same rows in the same order.
+    """
+    built = Built()
+    latest: dict[str, Item] = {}
+    for item in items:  # oldest first: of two answers to one question the later one counts
+        latest[_key(item)] = item
+    built.repeated = len(items) - len(latest)
+    apart = _held_out(list(latest.values()), recipe)
+    for item in latest.values():
+        messages, answer = conversation(item), pii.mask(item.answer or "")
+        spoken = [message["content"] for message in messages]
+        built.masked += spoken != _spoken(item) or answer != item.answer
+        row: Row = {
+            "messages": [*messages, {"role": "assistant", "content": answer}],
+            "lang": language(spoken[-1]),
+            "item": item.id,
+        }
+        if item.corrected:
+            (built.heldout if item.id in apart else built.asked).append(row)
+        if item.id in apart:
+            continue
+        built.sft.append({**row, "rule": "asked"})
+        if item.corrected:
+            for reworded in rewordings(spoken[-1], recipe.rewordings):
+                said = [*messages[:-1], {"role": "user", "content": reworded.text}]
+                learnt = [*said, row["messages"][-1]]
+                built.sft.append({**row, "messages": learnt, "rule": reworded.rule})
+        built.preference += _preferences(item, messages, answer)
+    built.sft += _replayed(replay, round(len(built.sft) * recipe.replay), recipe.seed)
+    return built
+
+
+def write(built: Built, folder: Path, *, name: str, parents: Iterable[str], recipe: BuildRecipe) -> Manifest:
+    """Make the data set the artifact ``folder``; ``parents`` are the opinions it was made of."""
+    with new_artifact(folder) as draft:
+        files: dict[str, str] = {}
+        for kind in ("sft", "preference", "asked", "heldout"):
+            path = draft / f"{kind}.jsonl"
+            rows: list[Row] = getattr(built, kind)
+            path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+            files[path.name] = sha256_file(path)
+        manifest = Manifest(
+            kind="dataset",
+            id="sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest(),
+            name=name,
+            parents=list(parents),
+            recipe=recipe.model_dump(mode="json"),
+            files=files,
+            figures=built.figures,
+        )
+        manifest.write(draft)
+    return manifest
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of one of its files."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def conversation(item: Item) -> list[dict[str, str]]:
+    """What was said up to the question, as it would be learnt, personal data masked."""
+    system = item.message.params.get("system")
+    said = [{"role": "system", "content": system}] if system else []
+    said += [{"role": row.role, "content": row.content} for row in item.before[:-1]]
+    said.append({"role": "user", "content": item.question})
+    return [{**message, "content": pii.mask(message["content"])} for message in said]
+
+
+def language(text: str) -> str:
+    """``zh`` or ``en``: of a question, which may be short."""
+    han = sum("\u3400" <= letter <= "\u9fff" for letter in text)
+    return "zh" if 2 * han >= sum(letter.isalpha() for letter in text) - han and han else "en"
+
+
+def _spoken(item: Item) -> list[str]:
+    system = item.message.params.get("system")
+    return [*([system] if system else []), *(row.content for row in item.before[:-1]), item.question]
+
+
+def _key(item: Item) -> str:
+    return "\0".join(normalise(text.strip()) for text in _spoken(item))
+
+
+def _held_out(items: list[Item], recipe: BuildRecipe) -> set[str]:
+    """Those that judge and are not learnt: by a hash, so that an item stays on its side in later turns."""
+    corrected = [item for item in items if item.corrected]
+    if len(corrected) < recipe.heldout_from:
+        return set()
+
+    def share(item: Item) -> float:
+        return int.from_bytes(hashlib.sha256(_key(item).encode()).digest()[:8]) / 2**64
+
+    return {item.id for item in corrected if share(item) < recipe.heldout}
+
+
+def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Iterator[Row]:
+    """The learnt answer over the one that was given; a praised one over those that it replaced."""
+    worse = [item.message] if item.corrected else [row for row in item.siblings if row.status == "complete"]
+    for row in worse:
+        rejected = pii.mask(row.content)
+        if rejected.strip() and rejected.strip() != answer.strip():
+            yield {
+                "messages": messages,
+                "chosen": {"role": "assistant", "content": answer},
+                "rejected": {"role": "assistant", "content": rejected},
+                "item": item.id,
+            }
+
+
+def _replayed(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
+    chosen = random.Random(seed).sample(rows, min(wanted, len(rows)))
+    return [{**row, "rule": "replay"} for row in chosen]

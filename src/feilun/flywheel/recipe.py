@@ -1,0 +1,68 @@
+"""How a turn is made (``recipes/flywheel.toml``, or the workspace's ``flywheel.toml``)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReviewRecipe(_Part):
+    """What may be learnt."""
+
+    least: int = Field(default=6, gt=0)
+    """Items that a turn needs. More than ``per_user``, so that nobody but the owner can turn the wheel alone."""
+    per_user: int = Field(default=5, gt=0)
+    """Items that one person, the local owner aside, may teach in a turn."""
+
+
+class BuildRecipe(_Part):
+    """How items become examples."""
+
+    rewordings: int = Field(default=5, ge=0, le=12)
+    """Other words for each corrected question, at most."""
+    heldout_from: int = Field(default=100, gt=0)
+    """With so many items or more, a share of them is never trained on and judges what was learnt."""
+    heldout: float = Field(default=0.1, gt=0, lt=1)
+    replay: float = Field(default=0.35, ge=0)
+    """Examples of the assistant's own training set and of earlier turns, as a share of the new ones."""
+    seed: int = 0
+
+
+class TrainRecipe(_Part):
+    """How they are learnt."""
+
+    epochs: float = Field(default=1.5, gt=0)
+    """Each fact stands in the set in several wordings, so this is six to ten times what is seen of it."""
+    least_steps: int = Field(default=30, gt=0)
+    """A few items need more passes to be learnt at all."""
+    lr: float = Field(default=1e-3, gt=0)
+    rows: int = Field(default=12, gt=0)
+    length: int = Field(default=512, gt=1)
+    """Tokens of the longest example; longer ones are left out."""
+    rank: int = Field(default=16, gt=0)
+    """Of the adapter, where the present release has none to go on with."""
+    seed: int = 0
+
+
+class GateRecipe(_Part):
+    """What a candidate must show."""
+
+    margin: float = Field(default=0.08, gt=0, lt=1)
+    """A language's regression suite must not be worse by so much (share of the questions)."""
+    suite: str | None = None
+    """A question file instead of Feilun's own; a relative path begins at the recipe."""
+    max_tokens: int = Field(default=64, gt=0)
+    threads: int | None = Field(default=None, gt=0)
+    """Default: all cores, since serving yields to it."""
+
+
+class TurnRecipe(_Part):
+    """A turn of the flywheel."""
+
+    review: ReviewRecipe = Field(default_factory=ReviewRecipe)
+    build: BuildRecipe = Field(default_factory=BuildRecipe)
+    train: TrainRecipe = Field(default_factory=TrainRecipe)
+    gate: GateRecipe = Field(default_factory=GateRecipe)

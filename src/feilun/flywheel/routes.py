@@ -1,0 +1,192 @@
+"""``/api/flywheel``: the console's page of what has gathered, what is decided, and what a turn has come to."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from feilun.flywheel.gate import Verdict
+from feilun.flywheel.promote import roll_back
+from feilun.flywheel.queue import Queued, ranked
+from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.turn import KIND
+from feilun.jobs import Event, Job, list_jobs
+from feilun.serve.context import Context, JsonRoute, Services
+from feilun.store import LOCAL_OWNER
+from feilun.store.reviews import State, decide, items
+from feilun.store.served import history
+from feilun.text import FeilunError
+
+router = APIRouter(prefix="/api/flywheel", route_class=JsonRoute, tags=["Flywheel"])
+
+Said = Annotated[str, StringConstraints(max_length=100_000)]
+
+
+class DecisionRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["accept", "reject"]
+    question: Said | None = None
+    answer: Said | None = None
+
+
+@router.get("", summary="What has gathered, what serves, how the last turn went")
+async def overview(services: Context) -> dict[str, Any]:
+    everything = await services.store.read(items)
+    count = dict.fromkeys(("pending", "accepted", "rejected", "taken"), 0)
+    for item in everything:
+        count[item.state] += 1
+    served = await services.store.read(history)
+    rules = TurnRecipe().review
+    turns = await asyncio.to_thread(_turns, services)
+    return {
+        "items": count,
+        "least": rules.least,
+        "model": services.pool.registry.default().name,
+        "release": services.pool.registry.default().id,
+        "turns": [_turn(services, job) for job in reversed(turns[-20:])],
+        "history": [
+            {
+                "model": row.model,
+                "release": row.release_id,
+                "reason": row.reason,
+                "turn": row.turn,
+                "since_ms": row.since_ms,
+            }
+            for row in reversed(served)
+        ],
+    }
+
+
+@router.get("/items", summary="The review queue, the most valuable first")
+async def queue(
+    services: Context,
+    state: Annotated[State | None, Query()] = "pending",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    found = ranked(await services.store.read(items, state=state))
+    return {"data": [_queued(one) for one in found[:limit]], "total": len(found)}
+
+
+@router.post("/items/{feedback_id}", summary="Decide what may be learnt")
+async def decision(feedback_id: str, body: DecisionRequest, services: Context) -> dict[str, Any]:
+    """The newest decision counts, and answers only after it is committed."""
+    row = await services.store.write(
+        decide, feedback_id, body.decision, reviewer=LOCAL_OWNER, question=body.question, answer=body.answer
+    )
+    return {"id": row.id, "feedback_id": row.feedback_id, "decision": row.decision}
+
+
+@router.post("/turns", status_code=202, summary="Begin a turn, or go on with one that was interrupted")
+async def begin(services: Context) -> dict[str, Any]:
+    """The turn is a process of its own: it outlives the server. Its course is in `turns` of `/api/flywheel`."""
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "feilun", "-w", str(services.workspace.path), "turn", "--json"]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    process = await asyncio.to_thread(start)
+    known = {job.id for job in await asyncio.to_thread(_turns, services) if job.state == "running"}
+    while process.poll() is None:
+        running = [job for job in await asyncio.to_thread(_turns, services) if job.state == "running"]
+        if running and running[-1].id not in known:
+            assert process.stderr is not None
+            process.stderr.close()
+            return {"id": running[-1].id}
+        await asyncio.sleep(0.1)
+    assert process.stderr is not None
+    said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+    if process.returncode:
+        why = said[-1] if said else f"exit {process.returncode}"
+        raise FeilunError(why, why, status=409, code="turn_not_begun")
+    return {"id": (await asyncio.to_thread(_turns, services))[-1].id}
+
+
+@router.get("/turns/{turn_id}", summary="A turn's events, verdict, and the answers that changed")
+async def one_turn(turn_id: str, services: Context) -> dict[str, Any]:
+    job = next((job for job in await asyncio.to_thread(_turns, services) if job.id == turn_id), None)
+    if job is None:
+        raise FeilunError(
+            f"There is no turn {turn_id}.",
+            f"没有编号为 {turn_id} 的轮次。",
+            status=404,
+            code="turn_not_found",
+        )
+    verdict = _verdict(services, job)
+    return {
+        **_turn(services, job),
+        "events": _told(job),
+        "verdict": verdict.model_dump(mode="json") if verdict else None,
+    }
+
+
+@router.post("/rollback", summary="Let the release before the present one serve again")
+async def rollback(services: Context) -> dict[str, Any]:
+    registry = services.pool.registry
+    name = registry.default().name
+    earlier = await asyncio.to_thread(roll_back, registry, services.store, name)
+    services.pool.warm(earlier)
+    return {"model": name, "release": earlier.id}
+
+
+def _turns(services: Services) -> list[Job]:
+    return [job for job in list_jobs(services.workspace.path / "runs") if job.record.kind == KIND]
+
+
+def _turn(services: Services, job: Job) -> dict[str, Any]:
+    verdict = _verdict(services, job)
+    return {
+        "id": job.id,
+        "state": job.state,
+        "created": job.record.created,
+        "last": job.last(),
+        "passed": verdict.passed if verdict else None,
+        "words": [{"en": line.en, "zh": line.zh} for line in verdict.words()] if verdict else [],
+    }
+
+
+def _told(job: Job) -> list[Event]:
+    """The events; of how many questions a release has been asked only the newest, since that one says it all."""
+    events = list(job.events())
+    newest = {event["release"]: event for event in events if event["event"] == "asked"}
+    return [event for event in events if event["event"] != "asked" or newest[event["release"]] is event]
+
+
+def _verdict(services: Services, job: Job) -> Verdict | None:
+    path = services.workspace.path / "reports" / job.id / "verdict.json"
+    return Verdict.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
+def _queued(one: Queued) -> dict[str, Any]:
+    item = one.item
+    review = item.review
+    return {
+        "id": item.id,
+        "state": item.state,
+        "user": item.feedback.user,
+        "rating": item.feedback.rating,
+        "tags": item.feedback.tags,
+        "comment": item.feedback.comment,
+        "question": item.question,
+        "given": item.message.content,
+        "answer": item.answer,
+        "edited": review is not None and (review.question is not None or review.answer is not None),
+        "value": one.value,
+        "group": one.group,
+        "disputed": one.disputed,
+        "personal": one.personal,
+        "release": item.message.release,
+        "conversation_id": item.message.conversation_id,
+        "created_ms": item.feedback.created_ms,
+    }

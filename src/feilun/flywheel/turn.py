@@ -1,0 +1,271 @@
+"""A whole turn of the flywheel: collect, build, train, gate, promote; as a job that can be killed anywhere.
+
+Each step leaves its result under the turn's name (the items in the store, ``datasets/``, ``models/`` and ``reports/``
+in the workspace), so that a turn that is started again finds what is done. The release that serves is touched by the
+last step alone, which replaces one pointer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import html
+import json
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from feilun.evaluate.questions import Answer, Question, read_questions
+from feilun.flywheel import build
+from feilun.flywheel.asking import AT_ONCE, Messages, ask_once
+from feilun.flywheel.gate import Verdict, judge
+from feilun.flywheel.promote import promote
+from feilun.flywheel.recipe import TurnRecipe
+from feilun.jobs import Job
+from feilun.recipe import shipped
+from feilun.registry import Registry, Release
+from feilun.registry.sources import ensure
+from feilun.store import Store
+from feilun.store.reviews import items, take
+from feilun.store.served import history
+from feilun.text import FeilunError
+from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file
+
+KIND = "turn"
+REPLAY = "datasets/assistant"
+
+
+@dataclass
+class Turn:
+    """One turn, made or gone on with by `run` inside ``job.running()``."""
+
+    workspace: Workspace
+    store: Store
+    job: Job
+    recipe: TurnRecipe
+    model: str
+    """Which of the workspace's models learns."""
+
+    @property
+    def name(self) -> str:
+        return self.job.id
+
+    def run(self) -> Verdict | None:
+        """All steps that are not done yet. None: the job was asked to stop before its end."""
+        suite = self._suite()  # a fault in it is known before the long work
+        self._collect()
+        self._build()
+        if not self._train():
+            return None
+        verdict = self._gate(suite)
+        if verdict.passed:
+            self._promote()
+        return verdict
+
+    # The steps.
+
+    def _collect(self) -> None:
+        rules = self.recipe.review
+        with self.store.writing() as session:
+            taken = take(session, self.name, per_user=rules.per_user, least=rules.least)
+        self.job.emit("collected", items=len(taken.items), capped=taken.capped)
+
+    def _build(self) -> None:
+        if (self._dataset / MANIFEST).exists():
+            return
+        with self.store.reading() as session:
+            mine = [item for item in items(session, turn=self.name) if item.answer]
+            learnt = [row.turn for row in history(session, self.model) if row.turn]
+        built = build.build(mine, self.recipe.build, self._replay(learnt))
+        parents = [item.id for item in mine]
+        build.write(built, self._dataset, name=self.name, parents=parents, recipe=self.recipe.build)
+        self.job.emit("built", **built.figures)
+
+    def _replay(self, turns: list[str]) -> list[build.Row]:
+        """What must not be forgotten: what earlier turns taught, then what the assistant was made of."""
+        rows: list[build.Row] = []
+        for turn in dict.fromkeys(turns):
+            path = self.workspace.path / "datasets" / turn / "sft.jsonl"
+            if path.exists():
+                rows += [row for row in build.read(path) if row["rule"] == "asked"]
+        if self._before.base_is_ours:
+            for path in sorted(shipped(REPLAY).glob("*.jsonl")):
+                rows += [row for row in build.read(path) if len(json.dumps(row["messages"])) < 600]
+        return rows
+
+    def _train(self) -> bool:
+        if (self._adapter / MANIFEST).exists():
+            return True
+        from feilun.model.lora import Lora
+        from feilun.train.loop import RunRecipe
+        from feilun.train.optim import OptimiserRecipe
+        from feilun.train.recipe import DataRecipe, SftRecipe
+        from feilun.train.sft import fine_tune
+
+        release, wanted = self._before.release, self.recipe.train
+        examples = Manifest.read(self._dataset).figures["sft"]
+        steps = max(wanted.least_steps, math.ceil(wanted.epochs * math.ceil(examples / wanted.rows)))
+        recipe = SftRecipe(
+            kind="sft",
+            name=self.name,
+            seed=wanted.seed,
+            base=release.source,
+            data=DataRecipe(heldout=0),
+            lora=None if release.adapter_file else Lora(rank=wanted.rank, alpha=2 * wanted.rank),
+            optimiser=OptimiserRecipe(lr=wanted.lr, weight_decay=0, warmup=3, floor=0.2),
+            run=RunRecipe(
+                steps=steps, rows=wanted.rows, length=wanted.length, save_every=10, evaluate_every=steps
+            ),
+        )
+        source = self._dataset / "sft.jsonl"
+        made = fine_tune(
+            recipe, ensure(release), [source], self.job, self._adapter, adapter=release.adapter_file
+        )
+        return made is not None
+
+    def _gate(self, suite: list[Question]) -> Verdict:
+        path = self._report / "verdict.json"
+        if path.exists():
+            return Verdict.model_validate_json(path.read_bytes())
+        apart = build.read(self._dataset / "heldout.jsonl")
+        target = apart or build.read(self._dataset / "asked.jsonl")
+        asked = _questions(suite, target)
+        releases = self._before.release, self._candidate
+        before, after = (self._answers(release, asked) for release in releases)
+        # Answers that are written side by side differ from run to run: a change counts if it is there again when each
+        # release is asked alone.
+        again = {q.id: asked[q.id] for q in suite if _passes(q, before) != _passes(q, after)}
+        if again:
+            alone = [self._answers(release, again, at_once=1) for release in releases]
+            before, after = before | alone[0], after | alone[1]
+        verdict = judge(target, suite, before, after, margin=self.recipe.gate.margin, held_out=bool(apart))
+        self._write_report(verdict)
+        self.job.emit(
+            "gate",
+            passed=verdict.passed,
+            **{
+                part.part: f"{part.before} -> {part.after} of {part.n}{'' if part.passed else ' !'}"
+                for part in verdict.parts
+            },
+        )
+        return verdict
+
+    def _suite(self) -> list[Question]:
+        own = self.recipe.gate.suite
+        return read_questions(Path(own) if own else shipped("eval/regression.jsonl"))
+
+    def _answers(
+        self, release: Release, asked: dict[str, Messages], at_once: int = AT_ONCE
+    ) -> dict[str, Answer]:
+        def done(count: int, of: int) -> None:
+            if count % 20 == 0 or count == of:
+                self.job.emit("asked", release=release.id, step=count, steps=of)
+
+        rules = self.recipe.gate
+        folder = self.workspace.path / "answers"
+        return ask_once(folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done)
+
+    def _promote(self) -> None:
+        promote(Registry(self.workspace), self.store, self._candidate, self.name)
+        self.job.emit("promoted", model=self.model, release=self._candidate.id)
+
+    # Where things are.
+
+    @property
+    def _dataset(self) -> Path:
+        return self.workspace.path / "datasets" / self.name
+
+    @property
+    def _adapter(self) -> Path:
+        return self.workspace.path / "models" / self.name
+
+    @property
+    def _report(self) -> Path:
+        return self.workspace.path / "reports" / self.name
+
+    @property
+    def _before(self) -> _Before:
+        """The release that the turn began with, also when it goes on after the promotion."""
+        path = self.job.folder / "before.json"
+        if not path.exists():
+            release = Registry(self.workspace).get(self.model)
+            path.write_text(release.model_dump_json(exclude={"api_key"}), encoding="utf-8")
+        return _Before(Release.model_validate_json(path.read_bytes()))
+
+    @property
+    def _candidate(self) -> Release:
+        """The same base with the new adapter."""
+        file = self._adapter / "adapter.gguf"
+        return self._before.release.model_copy(
+            update={"adapter": str(file), "adapter_sha256": sha256_file(file)}
+        )
+
+    def _write_report(self, verdict: Verdict) -> None:
+        with new_artifact(self._report) as draft:
+            (draft / "verdict.json").write_text(verdict.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            (draft / "report.html").write_text(_page(self.name, verdict), encoding="utf-8")
+            files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+            Manifest(
+                kind="report",
+                id=files["verdict.json"],
+                name=self.name,
+                parents=[self._before.release.id, self._candidate.id],
+                recipe=self.recipe.gate.model_dump(mode="json"),
+                files=files,
+                figures={"passed": verdict.passed},
+            ).write(draft)
+
+
+@dataclass(frozen=True)
+class _Before:
+    release: Release
+
+    @property
+    def base_is_ours(self) -> bool:
+        """Whether the assistant's own training set belongs to its adapter or to one that came of it."""
+        return self.release.source.startswith("pypi:gemma3-270m")
+
+
+@contextlib.contextmanager
+def turning(workspace: Workspace) -> Generator[None]:
+    """Hold the wheel: one turn at a time. Raises `FeilunError` (409) if another one is being made."""
+    with (workspace.path / "turn.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FeilunError(
+                "Another turn is being made in this workspace. See how it goes: feilun jobs watch",
+                "此工作区正在进行另一轮。查看进展：feilun jobs watch",
+                status=409,
+                code="turn_running",
+            ) from None
+        yield
+
+
+def _questions(suite: list[Question], target: list[build.Row]) -> dict[str, Messages]:
+    asked: dict[str, Messages] = {row["item"]: row["messages"][:-1] for row in target}
+    asked |= {question.id: [message.model_dump() for message in question.messages] for question in suite}
+    return asked
+
+
+def _passes(question: Question, answers: dict[str, Answer]) -> bool:
+    return not question.failures(answers[question.id])
+
+
+def _page(name: str, verdict: Verdict) -> str:
+    lines = "".join(f"<p>{html.escape(str(line))}</p>" for line in verdict.words())
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{html.escape(text)}</td>"
+            for text in (row.part, row.question, row.wanted or "", row.before, row.after)
+        )
+        + f"<td>{'✓' if row.passed_before else '✗'} → {'✓' if row.passed_after else '✗'}</td></tr>"
+        for row in verdict.changed
+    )
+    return (
+        f"<!doctype html><meta charset=utf-8><title>{html.escape(name)}</title><style>body{{font:15px/1.5 system-ui;"
+        "margin:2rem auto;max-width:72rem}td{vertical-align:top;border-top:1px solid #ccc;padding:.4rem;white-space:"
+        f"pre-wrap}}</style><h1>{html.escape(name)}</h1>{lines}<table>{rows}</table>"
+    )
