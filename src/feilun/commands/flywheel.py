@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,16 +17,14 @@ from rich.text import Text as Line
 from feilun.commands.chat import printable
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import draw, job_to_resume
-from feilun.flywheel.promote import roll_back
-from feilun.flywheel.recipe import TurnRecipe
-from feilun.flywheel.turn import KIND, Turn, turning
 from feilun.jobs import Job, list_jobs
-from feilun.recipe import read_recipe
 from feilun.registry import Registry
-from feilun.store import LOCAL_OWNER, Store
-from feilun.store.reviews import Decision, Item, State, decide, items
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
+
+if TYPE_CHECKING:  # the other commands must not wait for the store
+    from feilun.store import Store
+    from feilun.store.reviews import Decision, Item, State
 
 TURN_HELP = say(
     "Make the next release from what people said of the answers: collect, build, train, gate, promote.\n\n"
@@ -87,17 +85,16 @@ def turn(
     ] = False,
 ) -> None:
     need_train()
+    from feilun.flywheel.recipe import TurnRecipe, turn_recipe
+    from feilun.flywheel.turn import KIND, Turn, turning
+
     workspace = Workspace(context.obj)
-    own = workspace.path / "flywheel.toml"
-    path = recipe or (own if own.exists() else None)
-    wanted = read_recipe(path, TurnRecipe) if path else TurnRecipe()
-    if path and wanted.gate.suite:  # relative paths begin at the recipe
-        wanted.gate.suite = str((path.parent / wanted.gate.suite).resolve())
+    wanted = turn_recipe(workspace, recipe)
     name = Registry(workspace).get(model).name if model else Registry(workspace).default().name
     console = Console(highlight=False)
     with turning(workspace), _store(workspace) as store:
         runs = workspace.path / "runs"
-        job = job_to_resume(runs, KIND, KIND) if resume else _unfinished(runs)
+        job = job_to_resume(runs, KIND, KIND) if resume else _unfinished(runs, KIND)
         if job is None:
             if yes:
                 _accept_all(store)
@@ -121,15 +118,17 @@ def turn(
             console.print(Line(str(line)))
 
 
-def _unfinished(runs: Path) -> Job | None:
+def _unfinished(runs: Path, kind: str) -> Job | None:
     """The last turn, if it has taken items and not come to its end: killed, stopped or failed, it goes on."""
-    last = next((job for job in reversed(list_jobs(runs)) if job.record.kind == KIND), None)
+    last = next((job for job in reversed(list_jobs(runs)) if job.record.kind == kind), None)
     if last is None or last.state == "finished":
         return None
     return last if any(event["event"] == "collected" for event in last.events()) else None
 
 
 def rollback(context: typer.Context, model: Model = None) -> None:
+    from feilun.flywheel.promote import roll_back
+
     workspace = Workspace(context.obj)
     registry = Registry(workspace)
     name = registry.get(model).name if model else registry.default().name
@@ -150,6 +149,8 @@ def list_(
     state: Annotated[str | None, typer.Option(help="pending, accepted, rejected, taken")] = None,
     as_json: AsJson = False,
 ) -> None:
+    from feilun.store.reviews import items
+
     wanted: State | None = None
     if state is not None:
         if state not in ("pending", "accepted", "rejected", "taken"):
@@ -213,6 +214,9 @@ def _decide(
     question: str | None = None,
     answer: str | None = None,
 ) -> None:
+    from feilun.store import LOCAL_OWNER
+    from feilun.store.reviews import decide, items
+
     with _store(Workspace(context.obj)) as store, store.writing() as session:
         if ids == ["all"]:
             waiting = items(session, state="pending")
@@ -223,6 +227,9 @@ def _decide(
 
 
 def _accept_all(store: Store) -> None:
+    from feilun.store import LOCAL_OWNER
+    from feilun.store.reviews import decide, items
+
     with store.writing() as session:
         for item in items(session, state="pending"):
             if (item.answer or "").strip():
@@ -246,6 +253,8 @@ def _row(item: Item) -> dict[str, Any]:
 
 @contextmanager
 def _store(workspace: Workspace) -> Generator[Store]:
+    from feilun.store import Store
+
     store = Store(workspace.database)
     try:
         yield store

@@ -1,8 +1,16 @@
-"""How a turn is made (``recipes/flywheel.toml``, or the workspace's ``flywheel.toml``)."""
+"""How a turn is made (``flywheel.toml`` in the workspace, or a recipe that is named)."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from feilun.recipe import read_recipe
+from feilun.workspace import Workspace
+
+OWN = "flywheel.toml"
+"""The recipe of a workspace's turns, in its folder."""
 
 
 class _Part(BaseModel):
@@ -66,3 +74,15 @@ class TurnRecipe(_Part):
     build: BuildRecipe = Field(default_factory=BuildRecipe)
     train: TrainRecipe = Field(default_factory=TrainRecipe)
     gate: GateRecipe = Field(default_factory=GateRecipe)
+
+
+def turn_recipe(workspace: Workspace, path: Path | None = None) -> TurnRecipe:
+    """The recipe at ``path``, else the workspace's own, else the defaults. Raises `FeilunError` if it is not valid."""
+    own = workspace.path / OWN
+    path = path or (own if own.exists() else None)
+    if path is None:
+        return TurnRecipe()
+    recipe = read_recipe(path, TurnRecipe)
+    if recipe.gate.suite:
+        recipe.gate.suite = str((path.parent / recipe.gate.suite).resolve())
+    return recipe

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import subprocess
 import sys
+import tempfile
+import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from feilun.flywheel.gate import Verdict
 from feilun.flywheel.promote import roll_back
 from feilun.flywheel.queue import Queued, ranked
-from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.recipe import turn_recipe
 from feilun.flywheel.turn import KIND
 from feilun.jobs import Event, Job, list_jobs
 from feilun.serve.context import Context, JsonRoute, Services
 from feilun.store import LOCAL_OWNER
 from feilun.store.reviews import State, decide, items
 from feilun.store.served import history
-from feilun.text import FeilunError
+from feilun.text import FeilunError, header_language
 
 router = APIRouter(prefix="/api/flywheel", route_class=JsonRoute, tags=["Flywheel"])
 
@@ -42,7 +46,7 @@ async def overview(services: Context) -> dict[str, Any]:
     for item in everything:
         count[item.state] += 1
     served = await services.store.read(history)
-    rules = TurnRecipe().review
+    rules = (await asyncio.to_thread(turn_recipe, services.workspace)).review
     turns = await asyncio.to_thread(_turns, services)
     return {
         "items": count,
@@ -83,34 +87,37 @@ async def decision(feedback_id: str, body: DecisionRequest, services: Context) -
 
 
 @router.post("/turns", status_code=202, summary="Begin a turn, or go on with one that was interrupted")
-async def begin(services: Context) -> dict[str, Any]:
+async def begin(request: Request, services: Context) -> dict[str, Any]:
     """The turn is a process of its own: it outlives the server. Its course is in `turns` of `/api/flywheel`."""
+    command = [sys.executable, "-m", "feilun", "-w", str(services.workspace.path), "turn", "--json"]
+    language = header_language(request.headers.get("accept-language"))
 
-    def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "feilun", "-w", str(services.workspace.path), "turn", "--json"]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+    def running() -> set[str]:
+        return {job.id for job in _turns(services) if job.state == "running"}
 
-    process = await asyncio.to_thread(start)
-    known = {job.id for job in await asyncio.to_thread(_turns, services) if job.state == "running"}
-    while process.poll() is None:
-        running = [job for job in await asyncio.to_thread(_turns, services) if job.state == "running"]
-        if running and running[-1].id not in known:
-            assert process.stderr is not None
-            process.stderr.close()
-            return {"id": running[-1].id}
-        await asyncio.sleep(0.1)
-    assert process.stderr is not None
-    said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-    if process.returncode:
-        why = said[-1] if said else f"exit {process.returncode}"
-        raise FeilunError(why, why, status=409, code="turn_not_begun")
-    return {"id": (await asyncio.to_thread(_turns, services))[-1].id}
+    def start() -> str:
+        before = running()
+        with tempfile.TemporaryFile() as said:  # a pipe would break when nobody reads it any more
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, "FEILUN_LANG": language},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+            while process.poll() is None:
+                if new := running() - before:
+                    return new.pop()
+                time.sleep(0.1)
+            said.seek(0)
+            lines = said.read().decode("utf-8", "replace").strip().splitlines()
+        if process.returncode:
+            why = re.sub(r"^(Error: |错误：)", "", lines[-1]) if lines else f"exit {process.returncode}"
+            raise FeilunError(why, why, status=409, code="turn_not_begun")
+        return _turns(services)[-1].id
+
+    return {"id": await asyncio.to_thread(start)}
 
 
 @router.get("/turns/{turn_id}", summary="A turn's events, verdict, and the answers that changed")
