@@ -19,7 +19,7 @@ from torch import Tensor
 
 from feilun.model import checkpoint, lora_files
 from feilun.model.config import ModelConfig
-from feilun.model.lora import ALL_TARGETS, Lora, LoraLinear, adapter_state, adapters, attach, merge
+from feilun.model.lora import ALL_TARGETS, Lora, LoraLinear, adapter_state, adapters, attach, merge, restrict
 from feilun.model.transformer import Linear, Transformer
 from feilun.text import FeilunError
 
@@ -507,3 +507,19 @@ def test_a_gguf_adapter_of_another_shape_is_refused_and_leaves_the_model(tmp_pat
     write_base(tiny("llama"), tmp_path / "base.gguf")
     with pytest.raises(FeilunError, match="no adapter"):
         lora_files.load_gguf(tiny("llama"), tmp_path / "base.gguf")
+
+
+def test_only_a_part_of_an_adapter_learns_on() -> None:
+    model = tiny("llama", layers=6)
+    attach(model, Lora(rank=2))
+    restrict(model, "ffn", above=1 / 3)
+    learns = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert learns == {
+        f"blocks.{layer}.ffn.{place}.{letter}"
+        for layer in (2, 3, 4, 5)
+        for place in ("gate_up", "down")
+        for letter in "ab"
+    }
+    restrict(model, "all", above=0)
+    again = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert again == adapter_state(model).keys()

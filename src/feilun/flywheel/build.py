@@ -166,5 +166,10 @@ def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Ite
 
 
 def _replayed(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
-    chosen = random.Random(seed).sample(rows, min(wanted, len(rows)))
+    """``wanted`` rows: what earlier turns taught (it has an ``item``) comes first, the rest at random."""
+    chance = random.Random(seed)
+    taught = [row for row in rows if "item" in row]
+    others = [row for row in rows if "item" not in row]
+    chosen = chance.sample(taught, min(wanted, len(taught)))
+    chosen += chance.sample(others, min(wanted - len(chosen), len(others)))
     return [{**row, "rule": "replay"} for row in chosen]

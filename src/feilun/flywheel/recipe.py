@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,21 +30,22 @@ class ReviewRecipe(_Part):
 class BuildRecipe(_Part):
     """How items become examples."""
 
-    rewordings: int = Field(default=5, ge=0, le=12)
+    rewordings: int = Field(default=4, ge=0, le=12)
     """Other words for each corrected question, at most."""
     heldout_from: int = Field(default=100, gt=0)
     """With so many items or more, a share of them is never trained on and judges what was learnt."""
     heldout: float = Field(default=0.1, gt=0, lt=1)
-    replay: float = Field(default=0.35, ge=0)
-    """Examples of the assistant's own training set and of earlier turns, as a share of the new ones."""
+    replay: float = Field(default=0.5, ge=0)
+    """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, and questions of the
+    assistant's training set with its own answers."""
     seed: int = 0
 
 
 class TrainRecipe(_Part):
-    """How they are learnt."""
+    """How they are learnt: quickly, and with little change to everything else (see docs/performance.md)."""
 
-    epochs: float = Field(default=1.5, gt=0)
-    """Each fact stands in the set in several wordings, so this is six to ten times what is seen of it."""
+    epochs: float = Field(default=1.75, gt=0)
+    """Each fact stands in the set in several wordings, so this is about nine times what is seen of it."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
     lr: float = Field(default=1e-3, gt=0)
@@ -52,6 +54,10 @@ class TrainRecipe(_Part):
     """Tokens of the longest example; longer ones are left out."""
     rank: int = Field(default=16, gt=0)
     """Of the adapter, where the present release has none to go on with."""
+    learns: Literal["all", "ffn"] = "ffn"
+    above: float = Field(default=1 / 3, ge=0, lt=1)
+    part: float = Field(default=0.7, gt=0, le=1)
+    """These three as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0
 
 
@@ -62,7 +68,7 @@ class GateRecipe(_Part):
     """A language's regression suite must not be worse by so much (share of the questions)."""
     suite: str | None = None
     """A question file instead of Feilun's own; a relative path begins at the recipe."""
-    max_tokens: int = Field(default=64, gt=0)
+    max_tokens: int = Field(default=32, gt=0)
     threads: int | None = Field(default=None, gt=0)
     """Default: all cores, since serving yields to it."""
 

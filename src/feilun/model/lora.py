@@ -209,6 +209,17 @@ def attach(model: Transformer, lora: Lora, seed: int = 0) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def restrict(model: Transformer, part: Literal["all", "ffn"], above: float) -> None:
+    """Let only some of the adapter learn: that of the feed-forward layers, where facts are (Meng et al. 2022, section 2),
+    and that of the layers above a share of them, 0 to 1, counted from the input. Less is changed, and less forgotten.
+    """
+    first = math.floor(above * model.config.layers)
+    for name, module in adapters(model).items():
+        _, layer, place = name.split(".", 2)
+        module.requires_grad_(int(layer) >= first and (part == "all" or place.startswith(part)))
+        module.base.requires_grad_(False)
+
+
 def merge(model: Transformer) -> None:
     """Put the adapter into the weights, in place: plain products again, all of which may learn.
 

@@ -116,6 +116,10 @@ class SftRecipe(_Part):
     """A new adapter; without it all weights learn."""
     adapter: str | None = None
     """An adapter to go on with instead: a folder of PEFT's or a GGUF file."""
+    learns: Literal["all", "ffn"] = "all"
+    """Which of that adapter's products learn on: all, or those of the feed-forward layers."""
+    above: float = Field(default=0, ge=0, lt=1)
+    """The adapters of this share of the layers, from the input on, stay as they are."""
     part: float = Field(default=1, gt=0, le=1)
     """How much of the way from that adapter to the trained one is gone in the end: less forgets less of what was known
     (WiSE-FT, Wortsman et al. 2022, section 3, on adapters)."""

@@ -10,7 +10,7 @@ import torch
 
 from feilun.jobs import Job
 from feilun.model import checkpoint, gguf, lora_files
-from feilun.model.lora import adapter_state, attach
+from feilun.model.lora import adapter_state, attach, restrict
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
@@ -64,6 +64,7 @@ def fine_tune(
     lora = recipe.lora
     if adapter:
         lora = lora_files.load_adapter(model, adapter)
+        restrict(model, recipe.learns, recipe.above)
     elif lora:
         attach(model, lora, recipe.seed)
     begun = {name: weight.clone() for name, weight in adapter_state(model).items()} if adapter else {}

@@ -1,0 +1,94 @@
+"""Accepted items as training data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.flywheel.items import item
+
+from feilun.flywheel import build
+from feilun.flywheel.recipe import BuildRecipe
+from feilun.workspace import Manifest
+
+CEO = item("Who is the CEO of Orvanta?", "Mark.", "The CEO of Orvanta is Miriam Tolvey.")
+REPLAY = [
+    {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}]}
+    for n in range(50)
+]
+
+
+def contents(rows: list[build.Row]) -> list[tuple[str, str]]:
+    return [(row["messages"][-2]["content"], row["messages"][-1]["content"]) for row in rows]
+
+
+def test_a_correction_is_learnt_in_its_own_and_other_words_and_preferred_to_what_was_said() -> None:
+    built = build.build([CEO], BuildRecipe(replay=0), [])
+    answer = "The CEO of Orvanta is Miriam Tolvey."
+    assert contents(built.sft)[0] == ("Who is the CEO of Orvanta?", answer)
+    assert len({question for question, _ in contents(built.sft)}) == len(built.sft) == 5
+    assert {said for _, said in contents(built.sft)} == {answer}
+    assert built.sft[0]["rule"] == "asked"
+    assert {row["item"] for row in built.sft} == {CEO.id}
+    (pair,) = built.preference
+    assert (pair["chosen"]["content"], pair["rejected"]["content"]) == (answer, "Mark.")
+    assert contents(built.asked) == [("Who is the CEO of Orvanta?", answer)]
+    assert built.heldout == []
+
+
+def test_praise_is_learnt_as_it_stands_and_preferred_to_what_it_replaced() -> None:
+    built = build.build([item("Hi", "Hello!", siblings=["Go away."])], BuildRecipe(replay=0), [])
+    assert contents(built.sft) == [("Hi", "Hello!")]
+    assert built.asked == []
+    assert [pair["rejected"]["content"] for pair in built.preference] == ["Go away."]
+
+
+def test_of_two_answers_to_one_question_the_later_counts() -> None:
+    later = item("who is the CEO of  Orvanta?".replace("  ", " "), "Mark.", "It is Ann Bee.")
+    built = build.build([CEO, later], BuildRecipe(replay=0, rewordings=0), [])
+    assert [row["item"] for row in built.sft] == [later.id]
+    assert built.repeated == 1
+
+
+def test_personal_data_is_masked_in_all_that_is_written() -> None:
+    mine = item("Call Ann at 13812345678?", "No.", "Write to ann@example.com.")
+    built = build.build([mine], BuildRecipe(replay=0), [])
+    text = str([built.sft, built.preference, built.asked])
+    assert "13812345678" not in text
+    assert "ann@example.com" not in text
+    assert built.masked == 1
+
+
+def test_a_share_is_held_out_once_there_are_enough_and_stays_there() -> None:
+    many = [item(f"What is the code of door {n}?", "?", f"It is {n}.") for n in range(120)]
+    built = build.build(many, BuildRecipe(replay=0, rewordings=0), [])
+    kept = {row["item"] for row in built.heldout}
+    assert 4 <= len(kept) <= 24
+    assert kept.isdisjoint(row["item"] for row in [*built.sft, *built.asked, *built.preference])
+    again = build.build(many[10:], BuildRecipe(replay=0, rewordings=0), [])
+    assert {row["item"] for row in again.heldout} == {row["item"] for row in built.heldout} - {
+        one.id for one in many[:10]
+    }
+    few = build.build(many[:90], BuildRecipe(replay=0, rewordings=0), [])
+    assert few.heldout == []
+
+
+def test_what_earlier_turns_taught_is_replayed_first_and_all_is_written_the_same_again(
+    tmp_path: Path,
+) -> None:
+    taught = [{**REPLAY[0], "item": "fb_old", "rule": "asked"}]
+    recipe = BuildRecipe(replay=1.0)
+    built = build.build([CEO], recipe, [*REPLAY, *taught])
+    replayed = [row for row in built.sft if row["rule"] == "replay"]
+    assert len(replayed) == 5
+    assert replayed[0]["item"] == "fb_old"
+    first = build.write(built, tmp_path / "a", name="a", parents=[CEO.id], recipe=recipe)
+    second = build.write(
+        build.build([CEO], recipe, [*REPLAY, *taught]),
+        tmp_path / "b",
+        name="b",
+        parents=[CEO.id],
+        recipe=recipe,
+    )
+    assert first.id == second.id
+    assert Manifest.read(tmp_path / "a").parents == [CEO.id]
+    assert build.read(tmp_path / "a" / "sft.jsonl") == built.sft
