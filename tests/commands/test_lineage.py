@@ -156,6 +156,7 @@ def holding(workspace: Path, *markers: str) -> list[str]:
     return [path.name for path in files if any(form in path.read_bytes() for form in forms)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_from_an_answer_to_its_people_and_from_a_person_to_nothing(server: Server) -> None:
     alice, bob = correct(server, ALICE, "alice"), correct(server, BOB, "bob")

@@ -201,14 +201,10 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
     assert [reason for _, reason in served(workspace)] == ["first", "turn", "rollback"]
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        "checkpoint",
-        "gate",
-        *(pytest.param(event, marks=pytest.mark.slow) for event in ("collected", "built", "artifact")),
-    ],
-)
+SLOW = [pytest.param(event, marks=pytest.mark.slow) for event in ("collected", "built", "artifact", "gate")]
+
+
+@pytest.mark.parametrize("event", ["checkpoint", *SLOW])
 def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: str) -> None:
     first = serving(workspace)
     process = subprocess.Popen(

@@ -68,7 +68,7 @@ class GateRecipe(_Part):
     """A language's regression suite must not be worse by so much (share of the questions)."""
     suite: str | None = None
     """A question file instead of Feilun's own; a relative path begins at the recipe."""
-    max_tokens: int = Field(default=32, gt=0)
+    max_tokens: int = Field(default=48, gt=0)
     threads: int | None = Field(default=None, gt=0)
     """Default: all cores, since serving yields to it."""
 
