@@ -49,7 +49,7 @@ def replay() -> list[dict[str, object]]:
         ]
         rows = chance.sample(rows, min(len(rows), ROWS * 2 // 3))
         answers = ask(ASSISTANT, {row["id"]: row["messages"][:-1] for row in rows}, max_tokens=TOKENS)
-        said = [
+        said: list[dict[str, object]] = [
             {
                 "messages": [
                     *row["messages"][:-1],
