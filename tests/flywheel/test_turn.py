@@ -48,6 +48,9 @@ replay = 0
 [train]
 epochs = 60
 least_steps = 200
+learns = "all"
+above = 0
+part = 1
 lr = 8e-3
 rows = 6
 length = 256
@@ -116,6 +119,14 @@ def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") 
     store.close()
 
 
+def make_turn(workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A whole turn, which on a busy machine takes longer than other commands may."""
+    command = feilun("-w", workspace, "turn", "--yes", *options)
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, timeout=300
+    )
+
+
 def serving(workspace: Path) -> str:
     return Registry(Workspace(workspace)).default().id
 
@@ -151,7 +162,7 @@ def assert_a_contradicting_turn_is_refused(workspace: Path) -> None:
     write_lines(workspace / "suite.jsonl", suite)
     (workspace / "flywheel.toml").write_text(TURN.replace("margin = 0.9", "margin = 0.08"))
     correct(workspace, [(question, "Nobody knows it now: 5555.") for question, _ in FACTS])
-    refused = run_feilun("-w", workspace, "turn", "--yes")
+    refused = make_turn(workspace)
     assert refused.returncode == 0, refused.stderr
     assert "The present release stays." in refused.stdout
     verdict = json.loads((workspace / "reports" / turns(workspace)[-1].id / "verdict.json").read_text())
@@ -173,7 +184,7 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
     nothing = run_feilun("-w", workspace, "turn")
     assert nothing.returncode == 1
     assert "6 accepted" in nothing.stderr
-    done = run_feilun("-w", workspace, "turn", "--yes", "--json")
+    done = make_turn(workspace, "--json")
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events if e["event"] not in ("step", "asked", "checkpoint", "model")] == [
@@ -225,7 +236,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: 
     if event != "gate":  # after which the promotion may have been quicker than the signal
         assert before == first
     correct(workspace, [("What is new?", "Nothing is new 1.")])  # which waits for the next turn
-    done = run_feilun("-w", workspace, "turn", "--yes", "--json")
+    done = make_turn(workspace, "--json")
     assert done.returncode == 0, done.stderr
     assert [one.id for one in turns(workspace)] == [job.id]
     assert job.state == "finished"

@@ -184,7 +184,7 @@ def _words(part: Compared, held_out: bool) -> Text:
     )
     return Text(
         f"{mark} {name.en}: {part.before} of {part.n} before, {part.after} after ({part.difference:+.0%}, 90% interval "
-        f"{part.low:+.0%} to {part.high:+.0%}){least.en}",
+        f"{part.low:+.0%} to {part.high:+.0%}){least.en if least else ''}",
         f"{mark} {name.zh}：之前 {part.before}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，90% 区间 "
-        f"{part.low:+.0%} 至 {part.high:+.0%}）{least.zh}",
+        f"{part.low:+.0%} 至 {part.high:+.0%}）{least.zh if least else ''}",
     )
