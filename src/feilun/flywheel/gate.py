@@ -179,9 +179,7 @@ def _words(part: Compared, held_out: bool) -> Text:
     }
     name, mark = names[part.part], "✓" if part.passed else "✗"
     seen = part.smallest
-    least = (
-        Text(f"; a drop of {seen:.0%} would show", f"；可发现 {seen:.0%} 的下降") if seen else Text("", "")
-    )
+    least = Text(f"; a drop of {seen:.0%} would show", f"；可发现 {seen:.0%} 的下降") if seen else None
     return Text(
         f"{mark} {name.en}: {part.before} of {part.n} before, {part.after} after ({part.difference:+.0%}, 90% interval "
         f"{part.low:+.0%} to {part.high:+.0%}){least.en if least else ''}",
