@@ -94,7 +94,7 @@ def turn(
     console = Console(highlight=False)
     with turning(workspace), _store(workspace) as store:
         runs = workspace.path / "runs"
-        job = job_to_resume(runs, KIND, KIND) if resume else _unfinished(runs, KIND)
+        job = job_to_resume(runs, KIND, KIND) if resume else _unfinished(runs, KIND, store)
         if job is None:
             if yes:
                 _accept_all(store)
@@ -118,12 +118,15 @@ def turn(
             console.print(Line(str(line)))
 
 
-def _unfinished(runs: Path, kind: str) -> Job | None:
+def _unfinished(runs: Path, kind: str, store: Store) -> Job | None:
     """The last turn, if it has taken items and not come to its end: killed, stopped or failed, it goes on."""
+    from feilun.store.reviews import items
+
     last = next((job for job in reversed(list_jobs(runs)) if job.record.kind == kind), None)
     if last is None or last.state == "finished":
         return None
-    return last if any(event["event"] == "collected" for event in last.events()) else None
+    with store.reading() as session:  # not from the events: it may have died before it could tell
+        return last if items(session, turn=last.id) else None
 
 
 def rollback(context: typer.Context, model: Model = None) -> None:

@@ -29,7 +29,7 @@ from feilun.store import Store
 from feilun.store.reviews import items, take
 from feilun.store.served import history
 from feilun.text import FeilunError
-from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file
+from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
 KIND = "turn"
 REPLAY = "flywheel/replay.jsonl"
@@ -185,7 +185,7 @@ class Turn:
         path = self.job.folder / "before.json"
         if not path.exists():
             release = Registry(self.workspace).get(self.model)
-            path.write_text(release.model_dump_json(exclude={"api_key"}), encoding="utf-8")
+            write_atomically(path, release.model_dump_json(exclude={"api_key"}))
         return _Before(Release.model_validate_json(path.read_bytes()))
 
     @property

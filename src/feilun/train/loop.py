@@ -35,7 +35,7 @@ says little: a micro-batch of a few short answers is easily two nats above the o
 
 KEPT = 0.9
 """Share of the activations that a compiled model keeps; what is cheap to compute again makes the rest. It took a quarter
-off the peak memory of a small model's step, and no speed."""
+off the peak memory of a small model's step."""
 
 
 class RunRecipe(BaseModel):
