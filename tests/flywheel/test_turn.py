@@ -58,7 +58,10 @@ length = 256
 suite = "suite.jsonl"
 margin = 0.9
 max_tokens = 24
+threads = 1
 """
+# Two turns at once on two cores wait for one another's threads; and one on a busy machine takes its time.
+pytestmark = [pytest.mark.xdist_group("turns"), pytest.mark.timeout(300)]
 FACTS = [(f"What is the code of door {n}?", f"The code of door {n} is {n * 7919 % 97}.") for n in range(1, 5)]
 FACTS += [(f"{n}号门的密码是多少？", f"{n}号门的密码是{n * 104729 % 89}。") for n in range(1, 5)]
 SUITE = [
@@ -122,8 +125,9 @@ def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") 
 def make_turn(workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A whole turn, which on a busy machine takes longer than other commands may."""
     command = feilun("-w", workspace, "turn", "--yes", *options)
+    alone = environment(OMP_NUM_THREADS="1")  # threads that wait for one another are what a busy machine is worst at
     return subprocess.run(
-        command, env=environment(), capture_output=True, text=True, check=False, timeout=300
+        command, env=alone, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -231,13 +235,13 @@ def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: 
     process.send_signal(signal.SIGKILL)
     process.wait()
     (job,) = turns(workspace)
-    eventually(lambda: job.state == "interrupted")
-    before = serving(workspace)
+    eventually(lambda: job.state != "running")
     if event != "gate":  # after which the promotion may have been quicker than the signal
-        assert before == first
+        assert (job.state, serving(workspace)) == ("interrupted", first)
     correct(workspace, [("What is new?", "Nothing is new 1.")])  # which waits for the next turn
-    done = make_turn(workspace, "--json")
-    assert done.returncode == 0, done.stderr
+    if job.state == "interrupted":
+        done = make_turn(workspace, "--json")
+        assert done.returncode == 0, done.stderr
     assert [one.id for one in turns(workspace)] == [job.id]
     assert job.state == "finished"
     assert [reason for _, reason in served(workspace)] == ["first", "turn"]
