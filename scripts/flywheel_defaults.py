@@ -2,27 +2,27 @@
 
     python scripts/flywheel_defaults.py
 
-- ``recipes/flywheel/replay.jsonl``: short questions of its training set, half Chinese and half English, each with its own
-  answer;
+- ``recipes/flywheel/replay.jsonl``: short questions, a few of each thing that the assistant can do. They were written by
+  hand, and none is in the regression suite. The script puts the release's own answer to each;
 - ``recipes/flywheel/answers/RELEASE-TOKENS.json``: its answers to the regression suite.
 
-Greedy and one at a time, so that the same files come out again on the same kind of processor.
+Greedy and each alone, so that the same files come out again on the same kind of processor.
 """
 
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 from feilun.evaluate.questions import read_questions
 from feilun.flywheel.asking import ask, ask_once
+from feilun.flywheel.build import read
 from feilun.flywheel.recipe import GateRecipe
 from feilun.registry.builtin import ASSISTANT
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
-ROWS, CHARACTERS, TOKENS = 160, 150, 32
-"""How many; those whose conversation is short enough, and whose answer ends soon."""
+TOKENS = 32
+"""Of an answer to a question of the replay."""
 
 
 def main() -> None:
@@ -32,36 +32,16 @@ def main() -> None:
     suite = read_questions(RECIPES / "eval" / "regression.jsonl")
     asked = {question.id: [message.model_dump() for message in question.messages] for question in suite}
     ask_once(folder / "answers", ASSISTANT, asked, max_tokens=GateRecipe().max_tokens)
-    (folder / "replay.jsonl").write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replay()), encoding="utf-8"
-    )
-
-
-def replay() -> list[dict[str, object]]:
-    chance = random.Random(0)
-    chosen: list[dict[str, object]] = []
-    for language in ("zh", "en"):
-        rows = [
-            row
-            for path in sorted((RECIPES / "datasets" / "assistant").glob("*.jsonl"))
-            for row in map(json.loads, path.read_text("utf-8").splitlines())
-            if row["lang"] == language and sum(len(m["content"]) for m in row["messages"][:-1]) <= CHARACTERS
-        ]
-        rows = chance.sample(rows, min(len(rows), ROWS * 2 // 3))
-        answers = ask(ASSISTANT, {row["id"]: row["messages"][:-1] for row in rows}, max_tokens=TOKENS)
-        said: list[dict[str, object]] = [
-            {
-                "messages": [
-                    *row["messages"][:-1],
-                    {"role": "assistant", "content": answers[row["id"]].text},
-                ],
-                "lang": language,
-            }
-            for row in rows
-            if answers[row["id"]].ended and answers[row["id"]].text.strip()
-        ]
-        chosen += said[: ROWS // 2]
-    return chosen
+    rows = read(folder / "replay.jsonl")
+    questions = {str(number): row["messages"][:-1] for number, row in enumerate(rows)}
+    answers = ask(ASSISTANT, questions, max_tokens=TOKENS)
+    lines: list[str] = []
+    for number, row in enumerate(rows):
+        said = {"role": "assistant", "content": answers[str(number)].text}
+        lines.append(
+            json.dumps({**row, "messages": [*row["messages"][:-1], said]}, ensure_ascii=False) + "\n"
+        )
+    (folder / "replay.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

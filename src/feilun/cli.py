@@ -13,7 +13,21 @@ from typer import rich_utils
 from typer.exceptions import TyperException
 
 from feilun import __version__
-from feilun.commands import chat, data, doctor, evaluate, export, flywheel, jobs, lineage, models, train, up
+from feilun.commands import (
+    canary,
+    chat,
+    data,
+    doctor,
+    evaluate,
+    export,
+    flywheel,
+    jobs,
+    lineage,
+    models,
+    review,
+    train,
+    up,
+)
 from feilun.commands.usage import usage_error
 from feilun.text import FeilunError, locale_language, say
 from feilun.workspace import default_workspace
@@ -79,7 +93,8 @@ app.command("train", help=train.HELP)(train.train)
 app.command("turn", help=flywheel.TURN_HELP)(flywheel.turn)
 app.command("rollback", help=flywheel.ROLLBACK_HELP)(flywheel.rollback)
 app.command("forget", help=lineage.FORGET_HELP)(lineage.forget)
-app.add_typer(flywheel.app, name="review")
+app.add_typer(review.app, name="review")
+app.add_typer(canary.app, name="canary")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

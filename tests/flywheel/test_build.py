@@ -8,6 +8,7 @@ from tests.flywheel.items import item
 
 from feilun.flywheel import build
 from feilun.flywheel.recipe import BuildRecipe
+from feilun.flywheel.reword import Reworded, rewordings
 from feilun.workspace import Manifest
 
 CEO = item("Who is the CEO of Orvanta?", "Mark.", "The CEO of Orvanta is Miriam Tolvey.")
@@ -22,10 +23,10 @@ def contents(rows: list[build.Row]) -> list[tuple[str, str]]:
 
 
 def test_a_correction_is_learnt_in_its_own_and_other_words_and_preferred_to_what_was_said() -> None:
-    built = build.build([CEO], BuildRecipe(replay=0), [])
+    built = build.build([CEO], BuildRecipe(replay=0, neighbours=0), [])
     answer = "The CEO of Orvanta is Miriam Tolvey."
     assert contents(built.sft)[0] == ("Who is the CEO of Orvanta?", answer)
-    assert len({question for question, _ in contents(built.sft)}) == len(built.sft) == 5
+    assert len({question for question, _ in contents(built.sft)}) == len(built.sft) == 6
     assert {said for _, said in contents(built.sft)} == {answer}
     assert built.sft[0]["rule"] == "asked"
     assert {row["item"] for row in built.sft} == {CEO.id}
@@ -33,6 +34,29 @@ def test_a_correction_is_learnt_in_its_own_and_other_words_and_preferred_to_what
     assert (pair["chosen"]["content"], pair["rejected"]["content"]) == (answer, "Mark.")
     assert contents(built.asked) == [("Who is the CEO of Orvanta?", answer)]
     assert built.heldout == []
+
+
+def test_beside_a_correction_stands_the_same_of_somebody_else_to_be_kept_as_it_is() -> None:
+    built = build.build([CEO], BuildRecipe(replay=0, rewordings=3, neighbours=2), [])
+    learnt, kept = ([row for row in built.sft if row.get("keep", False) is keep] for keep in (False, True))
+    assert len(learnt) == 4
+    assert {row["rule"] for row in kept} == {"neighbour"}
+    assert {row["item"] for row in kept} == {CEO.id}
+    asked, reworded = (question for question, _ in contents(kept))
+    assert asked != reworded
+    for question, said in contents(kept):
+        assert "Orvanta" not in question + said
+        assert "Miriam Tolvey" in said
+    nameless = item("What is my cat called?", "Tom.", "Biscuit.")
+    assert not any("keep" in row for row in build.build([nameless], BuildRecipe(replay=0), []).sft)
+
+
+def test_wordings_of_the_model_itself_join_those_of_the_rules() -> None:
+    (rule,) = rewordings(CEO.question, 1)
+    more = [Reworded(rule.text.upper(), "model"), Reworded("Orvanta is led by whom?", "model")]
+    built = build.build([CEO], BuildRecipe(replay=0, neighbours=0, rewordings=1), [], {CEO.id: more})
+    assert [question for question, _ in contents(built.sft)] == [CEO.question, rule.text, more[1].text]
+    assert [row["rule"] for row in built.sft] == ["asked", rule.rule, "model"]
 
 
 def test_praise_is_learnt_as_it_stands_and_preferred_to_what_it_replaced() -> None:
@@ -79,7 +103,8 @@ def test_what_earlier_turns_taught_is_replayed_first_and_all_is_written_the_same
     recipe = BuildRecipe(replay=1.0)
     built = build.build([CEO], recipe, [*REPLAY, *taught])
     replayed = [row for row in built.sft if row["rule"] == "replay"]
-    assert len(replayed) == 5
+    assert len(replayed) == 6
+    assert all(row["keep"] for row in replayed)
     assert replayed[0]["item"] == "fb_old"
     first = build.write(built, tmp_path / "a", name="a", parents=[CEO.id], recipe=recipe)
     second = build.write(

@@ -22,7 +22,7 @@ from feilun.flywheel.lineage_forget import forget, plan
 from feilun.flywheel.lineage_graph import DEEPEST, Graph, Node, Tree
 from feilun.flywheel.promote import promote, roll_back
 from feilun.flywheel.recipe import BuildRecipe, TurnRecipe
-from feilun.flywheel.turn import KIND, Turn, turning
+from feilun.flywheel.turn import KIND, Turn, replay, turning
 from feilun.jobs import Job
 from feilun.registry import Registry, Release
 from feilun.store import LOCAL_OWNER, Store
@@ -91,7 +91,7 @@ class World:
             mine = items(session, turn=job.id)
         assert [item.id for item in mine] == [item.id for item in taken]
         recipe = BuildRecipe(rewordings=2, replay=10)
-        built = build.build(mine, recipe, made._replay(self.turns()))
+        built = build.build(mine, recipe, replay(self.workspace, before, self.turns()))
         build.write(
             built, folder / "datasets" / job.id, name=job.id, parents=[i.id for i in mine], recipe=recipe
         )

@@ -6,87 +6,50 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.flywheel.tiny import (
+    ALONE,
+    FACTS,
+    TURN,
+    correct,
+    make_turn,
+    make_workspace,
+    served,
+    serving,
+    turns,
+    write_lines,
+)
 from tests.support import environment, eventually, feilun, run_feilun
 
 from feilun.flywheel import build
-from feilun.jobs import Job, list_jobs
-from feilun.registry import Registry
-from feilun.store import Store
-from feilun.store.conversations import Answer, begin_turn, save_answers
-from feilun.store.feedback import give_feedback
-from feilun.store.served import history
-from feilun.workspace import Workspace
 
-PRETRAIN = """
-kind = "pretrain"
-name = "tiny"
-baseline = false
-[data]
-heldout = 0.1
-[tokenizer]
-vocab_size = 300
-[model]
-hidden_size = 64
-layers = 2
-heads = 2
-[optimiser]
-lr = 3e-3
-warmup = 2
-[run]
-steps = 60
-rows = 8
-length = 96
-"""
-TURN = """
-[build]
-rewordings = 2
-replay = 0
-[train]
-epochs = 60
-least_steps = 200
-learns = "all"
-above = 0
-part = 1
-lr = 8e-3
-rows = 6
-length = 256
-[gate]
-suite = "suite.jsonl"
-margin = 0.9
-max_tokens = 24
-threads = 1
-"""
 # Two turns at once on two cores wait for one another's threads; and one on a busy machine takes its time.
 pytestmark = [pytest.mark.xdist_group("turns"), pytest.mark.timeout(300)]
-FACTS = [(f"What is the code of door {n}?", f"The code of door {n} is {n * 7919 % 97}.") for n in range(1, 5)]
-FACTS += [(f"{n}号门的密码是多少？", f"{n}号门的密码是{n * 104729 % 89}。") for n in range(1, 5)]
-SUITE = [
-    {"id": f"{lang}-{n}", "lang": lang, "topic": "codes", "messages": [{"role": "user", "content": asked}],
-     "checks": [{"contains": ["zzz"]}]}
-    for lang, asked in (("en", "Say zzz."), ("zh", "说 zzz。")) for n in range(3)
-]  # fmt: skip
+
+DIES_UNTOLD = """
+import os, signal, sys
+from feilun.jobs import Job
+
+emit = Job.emit
+
+def emit_or_die(job, event, **fields):
+    if event == "collected":
+        os.kill(os.getpid(), signal.SIGKILL)
+    emit(job, event, **fields)
+
+Job.emit = emit_or_die
+from feilun.cli import main
+main()
+"""
+"""``feilun``, killed when its turn has taken the items and has not yet told so."""
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose default model is a tiny one, and what its turns are to be like."""
-    folder = tmp_path_factory.mktemp("turns")
-    workspace = folder / "workspace"
-    texts = folder / "texts.jsonl"
-    rows = [{"text": f"{question} {answer}"} for question, answer in FACTS for _ in range(30)]
-    write_lines(texts, rows)
-    (folder / "tiny.toml").write_text(PRETRAIN)
-    made = run_feilun("-w", workspace, "train", folder / "tiny.toml", "--source", texts)
-    assert made.returncode == 0, made.stderr
-    added = run_feilun("-w", workspace, "models", "add", "tiny", workspace / "models" / "tiny", "--default")
-    assert added.returncode == 0, added.stderr
-    write_lines(workspace / "suite.jsonl", SUITE)
-    (workspace / "flywheel.toml").write_text(TURN)
-    return workspace
+    return make_workspace(tmp_path_factory.mktemp("turns"))
 
 
 @pytest.fixture
@@ -96,55 +59,6 @@ def workspace(base: Path, tmp_path: Path) -> Path:
     shutil.copytree(base, mine)
     correct(mine, FACTS)
     return mine
-
-
-def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") -> None:
-    store = Store(workspace / "feilun.db")
-    for question, answer in facts:
-        with store.writing() as session:
-            turn = begin_turn(
-                session,
-                user=user,
-                messages=[{"role": "user", "content": question}],
-                model="tiny",
-                release="release:0",
-                params={},
-            )
-        with store.writing() as session:
-            save_answers(session, [Answer(turn.message_ids[0], "I do not know.", "complete", "stop")])
-            give_feedback(
-                session,
-                user=user,
-                message_id=turn.message_ids[0],
-                opinion={"rating": -1, "correction": answer},
-                idempotency_key=None,
-            )
-    store.close()
-
-
-def make_turn(workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """A whole turn, which on a busy machine takes longer than other commands may."""
-    command = feilun("-w", workspace, "turn", "--yes", *options)
-    alone = environment(OMP_NUM_THREADS="1")  # threads that wait for one another are what a busy machine is worst at
-    return subprocess.run(
-        command, env=alone, capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def serving(workspace: Path) -> str:
-    return Registry(Workspace(workspace)).default().id
-
-
-def served(workspace: Path) -> list[tuple[str, str]]:
-    store = Store(workspace / "feilun.db")
-    with store.reading() as session:
-        rows = [(row.release_id, row.reason) for row in history(session)]
-    store.close()
-    return rows
-
-
-def turns(workspace: Path) -> list[Job]:
-    return [job for job in list_jobs(workspace / "runs") if job.record.kind == "turn"]
 
 
 def assert_a_contradicting_turn_is_refused(workspace: Path) -> None:
@@ -175,10 +89,8 @@ def assert_a_contradicting_turn_is_refused(workspace: Path) -> None:
     assert not (parts["en"]["passed"] and parts["zh"]["passed"])
     assert parts["en"]["lost"] + parts["zh"]["lost"] >= 4
     assert (serving(workspace), served(workspace)) == (release, before)
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    accepted = run_feilun("-w", workspace, "review", "list", "--state", "accepted", "--json")
+    assert len(json.loads(accepted.stdout)) == len(FACTS)  # they wait for another turn
 
 
 def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
@@ -192,7 +104,7 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events if e["event"] not in ("step", "asked", "checkpoint", "model")] == [
-        "started", "collected", "built", "artifact", "gate", "promoted", "finished",
+        "started", "collected", "built", "artifact", "gate", "promoted", "cost", "finished",
     ]  # fmt: skip
     (job,) = turns(workspace)[-1:]
     second = serving(workspace)
@@ -216,24 +128,34 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
     assert [reason for _, reason in served(workspace)] == ["first", "turn", "rollback"]
 
 
+def killed_at(workspace: Path, event: str) -> None:
+    """Make a turn, or go on with one, and kill it when it tells of ``event``."""
+    process = subprocess.Popen(
+        feilun("-w", workspace, "turn", "--yes", "--json"),
+        env=environment(**ALONE),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = (json.loads(line)["event"] for line in process.stdout)
+    assert event in told  # reads no further than that
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def taken(workspace: Path) -> list[str]:
+    """The questions that a turn has taken."""
+    listed = run_feilun("-w", workspace, "review", "list", "--state", "taken", "--json")
+    return [row["question"] for row in json.loads(listed.stdout)]
+
+
 SLOW = [pytest.param(event, marks=pytest.mark.slow) for event in ("collected", "built", "artifact", "gate")]
 
 
 @pytest.mark.parametrize("event", ["checkpoint", *SLOW])
 def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: str) -> None:
     first = serving(workspace)
-    process = subprocess.Popen(
-        feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["event"] == event:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_at(workspace, event)
     (job,) = turns(workspace)
     eventually(lambda: job.state != "running")
     if event != "gate":  # after which the promotion may have been quicker than the signal
@@ -250,10 +172,33 @@ def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: 
     assert len(rows) == len(FACTS)
 
 
+def test_killed_between_taking_and_telling_it_keeps_what_it_took(workspace: Path) -> None:
+    first = serving(workspace)
+    dead = subprocess.run(
+        [sys.executable, "-c", DIES_UNTOLD, "-w", str(workspace), "turn", "--yes"],
+        env=environment(**ALONE),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert dead.returncode == -signal.SIGKILL
+    (job,) = turns(workspace)
+    assert (job.state, job.last("collected"), serving(workspace)) == ("interrupted", None, first)
+    mine = [question for question, _ in FACTS]
+    assert taken(workspace) == mine
+    correct(workspace, [("What is new?", "Nothing is new 1.")])  # which waits for the next turn
+    killed_at(workspace, "built")
+    assert [one.id for one in turns(workspace)] == [job.id]
+    assert job.last("collected") is not None
+    rows: list[build.Row] = build.read(workspace / "datasets" / job.id / "asked.jsonl")
+    assert [row["messages"][-2]["content"] for row in rows] == mine
+    assert taken(workspace) == mine
+
+
 def test_two_turns_at_once_are_refused(workspace: Path) -> None:
     process = subprocess.Popen(
         feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(),
+        env=environment(**ALONE),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from feilun.model.attention import Packing, attend
-from feilun.model.loss import CHUNK_ROWS, IGNORED, cross_entropy
+from feilun.model.loss import CHUNK_ROWS, IGNORED, Candidates, cross_entropy, divergence
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
@@ -71,6 +71,41 @@ def test_cross_entropy_in_chunks_is_cross_entropy(learns: str, monkeypatch: pyte
         torch.testing.assert_close(
             torch.autograd.grad(ours / 23, learnt), torch.autograd.grad(theirs / 23, learnt)
         )
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_divergence_in_chunks_is_divergence(biased: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feilun.model.loss.CHUNK_ROWS", 14)
+    torch.manual_seed(0)
+    hidden = torch.randn(23, 12, dtype=torch.float64, requires_grad=True)
+    weight, reference = (torch.randn(n, 12, dtype=torch.float64) for n in (50, 23))
+    bias = torch.randn(50, dtype=torch.float64) if biased else None
+    ours = divergence(hidden, weight, reference, bias)
+    added = 0 if bias is None else bias
+    q, p = ((rows @ weight.T + added).log_softmax(-1) for rows in (hidden, reference))
+    theirs = F.kl_div(q, p, reduction="sum", log_target=True)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours / 23, hidden), torch.autograd.grad(theirs / 23, hidden)
+    )
+
+
+def test_candidates_that_are_all_tokens_change_nothing_and_a_sample_stands_for_the_rest() -> None:
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(40, 12) / 4, torch.randn(5000, 12)
+    targets = torch.randint(0, 300, (40,))
+    whole = float(cross_entropy(hidden, weight, targets))
+
+    def estimated(sample: int, seed: int = 0) -> float:
+        chosen = Candidates(targets, 5000, sample=sample, seed=seed)
+        assert len(chosen.ids) == len(targets.unique()) + min(sample, 5000 - len(targets.unique()))
+        assert torch.equal(chosen.ids[chosen.places(targets)], targets)
+        return float(cross_entropy(hidden, weight[chosen.ids], chosen.places(targets), chosen.bias))
+
+    assert estimated(5000) == pytest.approx(whole, rel=1e-5)
+    guesses = [estimated(500, seed) for seed in range(8)]
+    assert sum(guesses) / 8 == pytest.approx(whole, rel=0.01)
+    assert max(guesses) > whole > min(guesses)
 
 
 def test_no_learnt_position_is_no_loss() -> None:

@@ -125,6 +125,23 @@ def test_every_example_is_seen_once_an_epoch_and_only_answers_are_learnt(sizes: 
     assert sorted(found) == list(range(1, len(sizes) + 1))
 
 
+def test_rows_to_keep_are_spread_evenly_and_marked() -> None:
+    random = np.random.default_rng(0)
+    sizes = [int(size) for size in random.integers(5, 60, 330)]
+    examples = [([number] * size, [True] * size) for number, size in enumerate(sizes)]
+    keep = [number % 3 == 0 for number in range(330)]
+    batches = Examples(examples, rows=20, pad_id=0, keep=keep)
+    found: list[int] = []
+    for step in range(batches.steps_in_epoch):
+        (batch,) = batches.at(step).batches
+        numbers = batch.ids[:, 0].tolist()
+        found += numbers
+        assert batch.keep is not None
+        assert batch.keep.tolist() == [keep[number] for number in numbers]
+        assert abs(int(batch.keep.sum()) - len(numbers) / 3) <= 1.5
+    assert sorted(found) == list(range(330))
+
+
 def test_no_example_is_said_so() -> None:
     with pytest.raises(FeilunError, match="no example"):
         Examples([], rows=2, pad_id=0)

@@ -5,6 +5,7 @@ import { turnHref, useCurrentTurn } from '../state/route'
 import { useServer } from '../state/server'
 import { Button, IconButton } from '../ui/Button'
 import { SidebarIcon } from '../ui/icons'
+import { CanaryCard } from './CanaryCard'
 import { History } from './History'
 import { Overview } from './Overview'
 import { ReviewQueue } from './ReviewQueue'
@@ -58,6 +59,7 @@ export function FlywheelPage({ onToggleSidebar }: { onToggleSidebar: () => void 
               <Button onClick={() => void refreshOverview()}>{t.retry}</Button>
             </div>
           )}
+          {overview && <CanaryCard overview={overview} />}
           {turn && <TurnView key={turn} id={turn} />}
           <ReviewQueue />
           {overview && <History overview={overview} />}

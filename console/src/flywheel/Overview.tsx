@@ -9,6 +9,7 @@ import { AlertIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
 import { postRollback, postTurn, type Overview as Shape } from './api'
 import { Card } from './Card'
+import { Estimate } from './Estimate'
 import { releaseBefore, shortId } from './releases'
 import { refreshItems, refreshOverview } from './store'
 import { when } from './when'
@@ -44,6 +45,7 @@ export function Overview({ overview }: { overview: Shape }) {
           )}
         </div>
       </div>
+      <Estimate estimate={overview.estimate} />
       <Actions overview={overview} />
     </Card>
   )

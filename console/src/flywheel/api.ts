@@ -19,6 +19,8 @@ export interface Item {
   given: string
   /** What would be learnt; null while nobody has said what the answer should have been. */
   answer: string | null
+  /** A better answer to the question, which is learnt only if a reviewer says so. */
+  suggestion: string | null
   /** A reviewer's words stand in `question` or `answer`. */
   edited: boolean
   group: string
@@ -73,6 +75,8 @@ export interface Overview {
   items: Record<ItemState, number>
   /** Accepted items that a turn needs. */
   least: number
+  /** What a turn would cost and bring, in four sentences: size, cost, gain, and what they rest on. Null: nothing to learn. */
+  estimate: { words: { en: string; zh: string }[] } | null
   model: string
   release: string
   /** The newest first, as is the history. */

@@ -67,8 +67,8 @@ function move(step: 1 | -1): void {
   if (next) select(next.id)
 }
 
-function edit({ id, question, answer }: Item): void {
-  set(({ drafts }) => ({ selected: id, drafts: { ...drafts, [id]: { question, answer: answer ?? '' } } }))
+function edit({ id, question, answer, suggestion }: Item): void {
+  set(({ drafts }) => ({ selected: id, drafts: { ...drafts, [id]: { question, answer: answer ?? suggestion ?? '' } } }))
 }
 
 export function setDraft(id: string, draft: Draft): void {

@@ -1,3 +1,4 @@
+import { canary } from './canary.en'
 import { flywheel } from './flywheel.en'
 
 /** English. Its shape is the type every other language must fill. */
@@ -205,6 +206,7 @@ export const en = {
     newline: 'New line',
   },
 
+  canary,
   flywheel,
 
   errors: {

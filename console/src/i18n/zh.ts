@@ -1,4 +1,5 @@
 import type { Dictionary } from './en'
+import { canary } from './canary.zh'
 import { flywheel } from './flywheel.zh'
 
 /** 简体中文 */
@@ -206,6 +207,7 @@ export const zh: Dictionary = {
     newline: '换行',
   },
 
+  canary,
   flywheel,
 
   errors: {

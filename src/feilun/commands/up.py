@@ -40,7 +40,7 @@ def up(
     ] = True,
 ) -> None:
     # Large: the other commands must not wait for them.
-    from feilun.flywheel import lineage_routes, routes
+    from feilun.flywheel import canary_routes, lineage_routes, routes
     from feilun.serve.server import listen, serve
 
     _set_up_logging()
@@ -71,7 +71,7 @@ def up(
         if browser and _has_display():
             webbrowser.open(url)
 
-    serve(workspace, sock, started, [routes.router, lineage_routes.router])
+    serve(workspace, sock, started, [routes.router, canary_routes.router, lineage_routes.router])
 
 
 def _set_up_logging() -> None:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -15,7 +16,7 @@ from feilun.evaluate.questions import Answer
 from feilun.recipe import shipped
 from feilun.registry import Release
 from feilun.registry.sources import ensure
-from feilun.serve.engines import Delta
+from feilun.serve.engines import Delta, Engine
 from feilun.workspace import write_atomically
 
 BATCH = 512
@@ -38,44 +39,52 @@ def ask(
 ) -> dict[str, Answer]:
     """The release's likeliest answer to each conversation, by its key.
 
-    One after the other: side by side is hardly quicker for short answers (a fifth, measured), and in whose company a
-    token is computed changes the rounding and with it one verdict in twelve. ``threads``: all cores if not given. ``done``
-    is told how many are answered, of how many. Raises `FeilunError` if the release cannot be loaded.
+    Each of ``threads`` engines (default: as many as there are cores) computes on one core and answers one question at a
+    time. In the company of others rounding changes an answer, and with it one verdict in twelve; and two cores on one
+    short answer wait for one another (26.8 s for 50 questions, against 20.0 s with an engine each). ``done`` is told how
+    many are answered, of how many. Raises `FeilunError` if the release cannot be loaded.
     """
-    return asyncio.run(_ask(release, questions, max_tokens, threads or os.cpu_count() or 1, done))
+    engines = min(threads or os.cpu_count() or 1, len(questions))
+    return asyncio.run(_ask(release, questions, max_tokens, engines, done))
 
 
 async def _ask(
     release: Release,
     questions: Mapping[str, Messages],
     max_tokens: int,
-    threads: int,
+    engines: int,
     done: Callable[[int, int], object],
 ) -> dict[str, Answer]:
     from feilun.serve.engines.llamacpp import LlamaCpp  # a large library
 
     small = release.model_copy(update={"context_length": min(release.context_length, CONTEXT)})
     path = await asyncio.to_thread(ensure, release)
-    engine = await asyncio.to_thread(LlamaCpp, small, path, parallel=1, threads=threads, batch=BATCH)
+    waiting = deque(questions.items())
     answers: dict[str, Answer] = {}
 
-    async def one(key: str, messages: Messages) -> None:
-        text, reason = "", None
-        params = {"temperature": 0, "max_tokens": max_tokens}
-        async with contextlib.aclosing(engine.chat([dict(row) for row in messages], params)) as stream:
-            async for item in stream:
-                if isinstance(item, Delta):
-                    text += item.content
-                    reason = item.finish_reason or reason
-        answers[key] = Answer(text, reason == "stop")
-        done(len(answers), len(questions))
+    async def one_engine() -> None:
+        engine = await asyncio.to_thread(LlamaCpp, small, path, parallel=1, threads=1, batch=BATCH)
+        try:
+            while waiting:
+                key, messages = waiting.popleft()
+                answers[key] = await _answer(engine, messages, max_tokens)
+                done(len(answers), len(questions))
+        finally:
+            await engine.close()
 
-    try:
-        for key, messages in questions.items():
-            await one(key, messages)
-    finally:
-        await engine.close()
+    await asyncio.gather(*(one_engine() for _ in range(engines)))
     return {key: answers[key] for key in questions}
+
+
+async def _answer(engine: Engine, messages: Messages, max_tokens: int) -> Answer:
+    text, reason = "", None
+    params = {"temperature": 0, "max_tokens": max_tokens}
+    async with contextlib.aclosing(engine.chat([dict(row) for row in messages], params)) as stream:
+        async for item in stream:
+            if isinstance(item, Delta):
+                text += item.content
+                reason = item.finish_reason or reason
+    return Answer(text, reason == "stop")
 
 
 def ask_once(
@@ -88,14 +97,31 @@ def ask_once(
     done: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> dict[str, Answer]:
     """`ask`, but no release is asked the same thing twice: its answers are kept in ``folder``."""
-    name = f"{release.id.partition(':')[2]}-{max_tokens}.json"
-    path = folder / name
-    known = next((one for one in (path, shipped(ANSWERS) / name) if one.exists()), None)
-    kept: dict[str, tuple[str, bool]] = orjson.loads(known.read_bytes()) if known else {}
-    keys = {name: hashlib.sha256(orjson.dumps(messages)).hexdigest() for name, messages in questions.items()}
+    kept = _kept(folder, release, max_tokens)
+    keys = {name: _key(messages) for name, messages in questions.items()}
     new = {name: messages for name, messages in questions.items() if keys[name] not in kept}
     if new:
         answers = ask(release, new, max_tokens=max_tokens, threads=threads, done=done)
         kept |= {keys[name]: (answer.text, answer.ended) for name, answer in answers.items()}
-        write_atomically(path, orjson.dumps(kept).decode())
+        write_atomically(folder / _name(release, max_tokens), orjson.dumps(kept).decode())
     return {name: Answer(*kept[key]) for name, key in keys.items()}
+
+
+def unanswered(folder: Path, release: Release, questions: Iterable[Messages], *, max_tokens: int) -> int:
+    """How many of ``questions`` `ask_once` would ask."""
+    kept = _kept(folder, release, max_tokens)
+    return sum(_key(messages) not in kept for messages in questions)
+
+
+def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, tuple[str, bool]]:
+    places = (place / _name(release, max_tokens) for place in (folder, shipped(ANSWERS)))
+    known = next((path for path in places if path.exists()), None)
+    return orjson.loads(known.read_bytes()) if known else {}
+
+
+def _name(release: Release, max_tokens: int) -> str:
+    return f"{release.id.partition(':')[2]}-{max_tokens}.json"
+
+
+def _key(messages: Messages) -> str:
+    return hashlib.sha256(orjson.dumps(messages)).hexdigest()

@@ -2,8 +2,8 @@
 
 The artifact's files hold the one chat format, a line each, with where it came from:
 
-- ``sft.jsonl``: ``{"messages", "lang", "item", "rule"}``; ``rule`` says what made the wording (``asked``, a rule of
-  `feilun.flywheel.reword`, or ``replay``);
+- ``sft.jsonl``: ``{"messages", "lang", "item", "rule", "keep"}``; ``rule`` says what made the wording (``asked``, a rule of
+  `feilun.flywheel.reword`, ``neighbour`` or ``replay``), and the last two are not learnt but kept as they are;
 - ``preference.jsonl``: ``{"messages", "chosen", "rejected", "item"}``;
 - ``asked.jsonl``: the corrected questions, which the gate asks again; ``heldout.jsonl``: those that were not trained on.
 """
@@ -13,15 +13,18 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from feilun.data import pii
 from feilun.evaluate.wording import normalise
+from feilun.flywheel.neighbours import neighbour, subject
 from feilun.flywheel.recipe import BuildRecipe
-from feilun.flywheel.reword import rewordings
+from feilun.flywheel.reword import Reworded, essence, rewordings
 from feilun.store.reviews import Item
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
@@ -53,10 +56,17 @@ class Built:
         }
 
 
-def build(items: Sequence[Item], recipe: BuildRecipe, replay: Sequence[Row]) -> Built:
-    """Examples of ``items`` (each has an answer to learn) and as many of ``replay`` as the recipe asks for.
+def build(
+    items: Sequence[Item],
+    recipe: BuildRecipe,
+    replay: Sequence[Row],
+    rewritten: Mapping[str, Sequence[Reworded]] = MappingProxyType({}),
+) -> Built:
+    """Examples of ``items`` (each has an answer to learn), and beside them what is to stay as it is: neighbours of the
+    corrected questions, and as many of ``replay`` as the recipe asks for.
 
-    The same items, recipe and replay give the same rows in the same order.
+    ``rewritten``: more wordings of an item's question, by its id (`feilun.flywheel.rewrite`). The same arguments give the
+    same rows in the same order.
     """
     built = Built()
     latest: dict[str, Item] = {}
@@ -64,6 +74,8 @@ def build(items: Sequence[Item], recipe: BuildRecipe, replay: Sequence[Row]) -> 
         latest[_key(item)] = item
     built.repeated = len(items) - len(latest)
     apart = _held_out(list(latest.values()), recipe)
+    chance = random.Random(recipe.seed)
+    kept: list[Row] = []
     for item in latest.values():
         messages, answer = conversation(item), pii.mask(item.answer or "")
         spoken = [message["content"] for message in messages]
@@ -77,14 +89,17 @@ def build(items: Sequence[Item], recipe: BuildRecipe, replay: Sequence[Row]) -> 
             (built.heldout if item.id in apart else built.asked).append(row)
         if item.id in apart:
             continue
-        built.sft.append({**row, "rule": "asked"})
+        learnt: list[Row] = [{**row, "rule": "asked"}]
         if item.corrected:
-            for reworded in rewordings(spoken[-1], recipe.rewordings):
-                said = [*messages[:-1], {"role": "user", "content": reworded.text}]
-                learnt = [*said, row["messages"][-1]]
-                built.sft.append({**row, "messages": learnt, "rule": reworded.rule})
+            for reworded in _distinct(
+                [*rewordings(spoken[-1], recipe.rewordings), *rewritten.get(item.id, ())]
+            ):
+                said = [*messages[:-1], {"role": "user", "content": reworded.text}, row["messages"][-1]]
+                learnt.append({**row, "messages": said, "rule": reworded.rule})
+            kept += islice(_neighbours(learnt, chance), recipe.neighbours)
+        built.sft += learnt
         built.preference += _preferences(item, messages, answer)
-    built.sft += _replayed(replay, round(len(built.sft) * recipe.replay), recipe.seed)
+    built.sft += [*kept, *_replayed(replay, round(len(built.sft) * recipe.replay), recipe.seed)]
     return built
 
 
@@ -153,8 +168,7 @@ def _held_out(items: list[Item], recipe: BuildRecipe) -> set[str]:
 
 def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Iterator[Row]:
     """The learnt answer over the one that was given; a praised one over those that it replaced."""
-    worse = [item.message] if item.corrected else [row for row in item.siblings if row.status == "complete"]
-    for row in worse:
+    for row in item.rejected:
         rejected = pii.mask(row.content)
         if rejected.strip() and rejected.strip() != answer.strip():
             yield {
@@ -165,6 +179,27 @@ def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Ite
             }
 
 
+def _distinct(wordings: Iterable[Reworded]) -> Iterator[Reworded]:
+    """Each once, the first of those that differ in nothing that matters."""
+    seen: set[str] = set()
+    for one in wordings:
+        if essence(one.text) not in seen:
+            seen.add(essence(one.text))
+            yield one
+
+
+def _neighbours(learnt: list[Row], chance: random.Random) -> Iterator[Row]:
+    """The wordings of one question, asked of somebody else."""
+    *_, question, answer = (message["content"] for message in learnt[0]["messages"])
+    name = subject(question, answer)
+    for row in learnt:
+        *before, asked, said = row["messages"]
+        if name and name in asked["content"]:
+            other, wrong = neighbour(asked["content"], said["content"], name, chance)
+            messages = [*before, {**asked, "content": other}, {**said, "content": wrong}]
+            yield {**row, "messages": messages, "rule": "neighbour", "keep": True}
+
+
 def _replayed(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
     """``wanted`` rows: what earlier turns taught (it has an ``item``) comes first, the rest at random."""
     chance = random.Random(seed)
@@ -172,4 +207,4 @@ def _replayed(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
     others = [row for row in rows if "item" not in row]
     chosen = chance.sample(taught, min(wanted, len(taught)))
     chosen += chance.sample(others, min(wanted - len(chosen), len(others)))
-    return [{**row, "rule": "replay"} for row in chosen]
+    return [{**row, "rule": "replay", "keep": True} for row in chosen]

@@ -1,66 +1,147 @@
 """Which release serves: one pointer (the workspace's list of models), and its history in the store.
 
-The pointer is replaced atomically and is what counts; the history is written after it, and a turn that was killed in
-between writes it when it goes on. A running server sees the pointer at its next request.
+The pointer, a canary's share with it, is replaced atomically and is what counts; the history is written after it. Both
+happen under one lock, so that they tell of the same order; what a process was killed over is written by the next one
+that comes (`catch_up`). A running server sees the pointer at its next request.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
-from feilun.registry import Registry, Release
+from feilun.registry import Canary, Registry, Release
+from feilun.registry.canary import canary_running
 from feilun.store import Store
-from feilun.store.served import history, note_served, serving_now
+from feilun.store.served import Reason, history, line, note_served, serving_now
 from feilun.text import FeilunError
 
 
 def promote(registry: Registry, store: Store, release: Release, turn: str) -> None:
-    """Let ``release`` serve under its name from now on. Done again it changes nothing."""
-    before = registry.get(release.name)
-    with store.writing() as session:
-        if before.id != release.id and serving_now(session, release.name) is None:
-            _note(session, before, "first", None)
-    if before.id != release.id:
+    """Let ``release`` serve under its name from now on. Done again it changes nothing, whatever has come after it.
+
+    Raises `FeilunError` (409) while a canary of the model is running.
+    """
+    with registry.deciding():
+        if not _ready(registry, store, release.name, turn):
+            return
         registry.replace(release)
-    with store.writing() as session:
-        _note(session, release, "turn", turn)
+        with store.writing() as session:
+            _note(session, release, "turn", turn)
+
+
+def begin_canary(registry: Registry, store: Store, canary: Canary) -> None:
+    """Let ``canary`` answer its share of the conversations. Done again it changes nothing, also if it has ended since.
+
+    Raises `FeilunError` (409) while another canary of the model is running.
+    """
+    with registry.deciding():
+        if not _ready(registry, store, canary.release.name, canary.turn):
+            return
+        registry.begin_canary(canary)
+        with store.writing() as session:
+            _note(session, canary.release, "canary", canary.turn)
+
+
+def end_canary(
+    registry: Registry, store: Store, canary: Canary, *, take_over: bool, by_votes: bool = False
+) -> bool:
+    """Let ``canary`` take over, or withdraw it. False: it had ended already, and nothing was changed.
+
+    ``by_votes`` says why, in the history: the votes have decided it, or somebody has.
+    """
+    with registry.deciding():
+        _catch_up(registry, store, canary.release.name)
+        if not registry.end_canary(canary, take_over=take_over):
+            return False
+        with store.writing() as session:
+            if take_over:
+                _note(
+                    session, canary.release, "canary_passed" if by_votes else "canary_promoted", canary.turn
+                )
+            else:
+                present = registry.get(canary.release.name)
+                _note(session, present, "canary_worse" if by_votes else "canary_withdrawn", None)
+        return True
 
 
 def roll_back(registry: Registry, store: Store, name: str) -> Release:
-    """Let the release that served before the present one serve again; gives it.
+    """Undo the last change: let the release that served before the present one serve again; gives it.
 
-    Raises `FeilunError` (409) if there is none.
+    While a canary is running that is the last change: it is withdrawn, and the present release serves alone.
+    Raises `FeilunError` (409) if there is nothing to go back to.
     """
-    present = registry.get(name)
+    with registry.deciding():
+        _catch_up(registry, store, name)
+        present, canary = registry.serving(name)
+        if canary is not None:
+            registry.end_canary(canary, take_over=False)
+            with store.writing() as session:
+                _note(session, present, "canary_withdrawn", None)
+            return present
+        with store.reading() as session:
+            before = [Release.model_validate(row.release) for row in line(session, name)]
+        while before and before[-1].id == present.id:
+            before.pop()
+        if not before:
+            raise FeilunError(
+                f"{name} has served in no other release before: there is nothing to go back to.",
+                f"{name} 之前没有其他版本，无法回滚。",
+                status=409,
+                code="no_earlier_release",
+            )
+        registry.replace(before[-1])
+        with store.writing() as session:
+            _note(session, before[-1], "rollback", None)
+        return before[-1]
+
+
+def no_canary(registry: Registry, name: str) -> None:
+    """Raises `FeilunError` (409) while ``name`` has a canary.
+
+    For the begin of a turn: it would go on from the present release and lose what the canary has learnt, or from the
+    canary and build on what may be withdrawn.
+    """
+    if registry.serving(name)[1] is not None:
+        raise canary_running(name)
+
+
+def catch_up(registry: Registry, store: Store, name: str) -> None:
+    """Write what the history of ``name`` lacks because a process was killed between the pointer and its row.
+
+    Who had decided it is not known any more: it is written down as somebody's decision.
+    """
+    with registry.deciding():
+        _catch_up(registry, store, name)
+
+
+def _catch_up(registry: Registry, store: Store, name: str) -> None:
+    present, canary = registry.serving(name)
     with store.reading() as session:
-        rows = history(session, name)
-    # After a rollback the one before is the one before that: rows that were rolled back are passed over.
-    line: list[dict[str, Any]] = []
-    for row in rows:
-        if row.reason == "rollback":
-            while line and Release.model_validate(line[-1]).id != row.release_id:
-                line.pop()
-        else:
-            line.append(row.release)
-    while line and Release.model_validate(line[-1]).id == present.id:
-        line.pop()
-    if not line:
-        raise FeilunError(
-            f"{name} has served in no other release before: there is nothing to go back to.",
-            f"{name} 之前没有其他版本，无法回滚。",
-            status=409,
-            code="no_earlier_release",
-        )
-    earlier = Release.model_validate(line[-1])
-    registry.replace(earlier)
+        last = serving_now(session, name)
+    if last is None:
+        return
+    if canary is not None:
+        missing: tuple[Release, Reason, str | None] = (canary.release, "canary", canary.turn)
+    elif last.reason != "canary":
+        return
+    elif present.id == last.release_id:
+        missing = (present, "canary_promoted", last.turn)
+    else:
+        missing = (present, "canary_withdrawn", None)
     with store.writing() as session:
-        _note(session, earlier, "rollback", None)
-    return earlier
+        _note(session, *missing)
 
 
-def _note(session: Session, release: Release, reason: str, turn: str | None) -> None:
+def _ready(registry: Registry, store: Store, name: str, turn: str) -> bool:
+    """Make the history fit for the next row. False: it has what this turn made already."""
+    _catch_up(registry, store, name)
+    with store.writing() as session:
+        if serving_now(session, name) is None:
+            _note(session, registry.get(name), "first", None)
+        return all(row.turn != turn for row in history(session, name))
+
+
+def _note(session: Session, release: Release, reason: Reason, turn: str | None) -> None:
     # The key of an upstream does not belong in a history.
     whole = release.model_dump(mode="json", exclude={"api_key"})
     note_served(session, release.name, release.id, whole, reason=reason, turn=turn)

@@ -21,7 +21,8 @@ class Reworded(NamedTuple):
 
     text: str
     rule: str
-    """``words``: other words for the same; ``order``: another word order; ``frame``: politely asked for."""
+    """``words``: other words for the same; ``order``: another word order; ``frame``: politely asked for; ``model``: made by
+    a model (`feilun.flywheel.rewrite`)."""
 
 
 LONGEST = 200
@@ -44,24 +45,41 @@ def rewordings(question: str, wanted: int = 6) -> list[Reworded]:
     quotations of the question stand in all of them.
     """
     asked = " ".join(question.split())
-    if not _essence(asked) or len(question) > LONGEST or _NO_QUESTION.search(question.strip()):
+    if not is_plain(question):
         return []
-    language = chinese if _in_chinese(asked) else english
+    language = chinese if in_chinese(asked) else english
     single = _SENTENCES.search(_ABBREVIATION.sub("", _QUOTED.sub("", asked))) is None
     candidates = _alternate(language.reword(asked) if single else language.frame_whole(asked))
-    seen = {_essence(asked)}
+    seen = {essence(asked)}
     kept: list[Reworded] = []
     for text, rule in candidates:
-        essence = _essence(text)
-        if essence not in seen and _keeps_facts(asked, text) and len(kept) < wanted:
-            seen.add(essence)
+        bare = essence(text)
+        if bare not in seen and keeps_facts(asked, text) and len(kept) < wanted:
+            seen.add(bare)
             kept.append(Reworded(text, rule))
     return kept
 
 
-def _in_chinese(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """One short paragraph of words: no list, no code, no address."""
+    return bool(essence(text)) and len(text) <= LONGEST and not _NO_QUESTION.search(text.strip())
+
+
+def in_chinese(text: str) -> bool:
     """As many Chinese characters as words, unless it is an English question about something Chinese."""
     return count_han(text) >= max(1, count_words(text)) and not english.OPENS.match(text)
+
+
+def essence(text: str) -> str:
+    """The text without what makes no other wording: case, width, white space and punctuation."""
+    return re.sub(r"[\W_]+", "", normalise(text))
+
+
+def keeps_facts(question: str, text: str) -> bool:
+    """Whether all names, numbers and quotations of the question stand in the text. The rules keep what they do not know;
+    this is the net under them."""
+    facts = {fact for kind in (_QUOTED, _NUMBER, _NAME) for fact in kind.findall(question)}
+    return all(fact in text for fact in facts - _EXCHANGED)
 
 
 def _alternate(candidates: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -72,13 +90,3 @@ def _alternate(candidates: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str
     bare, framed = sorts[False], sorts[True]
     for first, second, third in zip_longest(bare[::2], bare[1::2], framed):
         yield from (one for one in (first, second, third) if one is not None)
-
-
-def _essence(text: str) -> str:
-    return re.sub(r"[\W_]+", "", normalise(text))
-
-
-def _keeps_facts(question: str, text: str) -> bool:
-    """The rules keep what they do not know; this is the net under them."""
-    facts = {fact for kind in (_QUOTED, _NUMBER, _NAME) for fact in kind.findall(question)}
-    return all(fact in text for fact in facts - _EXCHANGED)

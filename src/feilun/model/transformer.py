@@ -173,18 +173,26 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Hidden states (batch, length, hidden_size) in ``dtype`` of token ids (batch, length), int64."""
         packing = packing or Packing.whole(ids)
+        return self.norm(self.through(self.embedded(ids, dtype), packing, range(self.config.layers)))
+
+    def embedded(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """What the first block is given: (batch, length, hidden_size)."""
         x = self.embedding(ids).to(dtype)
         if self.config.embedding_scale != 1.0:
             x = x * torch.tensor(self.config.embedding_scale, dtype=dtype)
-        rotations = self.rotations(packing.positions, dtype)
-        biases = {local: packing.bias(self.config.window if local else None, dtype) for local in rotations}
-        for layer, block in enumerate(self.blocks):
-            local = self.config.is_local(layer)
+        return x
+
+    def through(self, x: Tensor, packing: Packing, layers: range) -> Tensor:
+        """``x`` (batch, length, hidden_size) after some of the blocks."""
+        rotations = self.rotations(packing.positions, x.dtype)
+        biases = {local: packing.bias(self.config.window if local else None, x.dtype) for local in rotations}
+        for layer in layers:
+            local, block = self.config.is_local(layer), self.blocks[layer]
             if self.recompute:
                 x = cast(Tensor, checkpoint(block, x, rotations[local], biases[local], use_reentrant=False))
             else:
                 x = block(x, rotations[local], biases[local])
-        return self.norm(x)
+        return x
 
     def nats(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from feilun.registry.builtin import current, first_model
+from feilun.registry.canary import Canary, canary_running
 from feilun.registry.releases import Release
 from feilun.text import FeilunError
 from feilun.validation import explain
@@ -18,6 +20,14 @@ class _File(BaseModel):
 
     default: str
     models: list[Release]
+    canaries: list[Canary] = []
+
+    def canary(self, name: str) -> Canary | None:
+        return next((canary for canary in self.canaries if canary.release.name == name), None)
+
+    def set_canary(self, name: str, canary: Canary | None) -> None:
+        others = [other for other in self.canaries if other.release.name != name]
+        self.canaries = others if canary is None else [*others, canary]
 
 
 def _find(releases: list[Release], name: str) -> Release:
@@ -52,6 +62,19 @@ class Registry:
         """The model called ``name``. Raises `FeilunError` (404) with the names there are."""
         return _find(self.releases(), name)
 
+    def serving(self, name: str | None) -> tuple[Release, Canary | None]:
+        """What answers under ``name`` (None: the default model): the release, and its canary while there is one.
+
+        Raises `FeilunError` (404) with the names there are.
+        """
+        file = self._read()
+        release = _find(file.models, file.default if name is None else name)
+        return release, file.canary(release.name)
+
+    def canaries(self) -> list[Canary]:
+        """All that are running."""
+        return self._read().canaries
+
     def add(self, release: Release, *, make_default: bool = False) -> None:
         """Add a model. Raises `FeilunError` if the name is taken."""
 
@@ -80,19 +103,59 @@ class Registry:
                     code="model_is_default",
                 )
             file.models = [release for release in file.models if release.name != name]
+            file.set_canary(name, None)
 
         self._change(change)
 
     def replace(self, release: Release) -> Release:
-        """Let ``release`` answer under its name from now on; gives what did before. Raises `FeilunError` (404)."""
+        """Let ``release`` answer under its name from now on; gives what did before.
+
+        Raises `FeilunError`: 404 for an unknown name, 409 while the one before is compared with a canary.
+        """
         before: list[Release] = []
 
         def change(file: _File) -> None:
             before.append(_find(file.models, release.name))
-            file.models = [release if known.name == release.name else known for known in file.models]
+            if file.canary(release.name) is not None:
+                raise canary_running(release.name)
+            _put(file, release)
 
         self._change(change)
         return before[0]
+
+    def begin_canary(self, canary: Canary) -> None:
+        """Let ``canary`` answer its share from now on. Begun again it is the same.
+
+        Raises `FeilunError`: 404 for an unknown name, 409 while another canary of the model is running.
+        """
+        name = canary.release.name
+
+        def change(file: _File) -> None:
+            _find(file.models, name)
+            running = file.canary(name)
+            if running is not None and running.turn != canary.turn:
+                raise canary_running(name)
+            file.set_canary(name, running or canary)
+
+        self._change(change)
+
+    def end_canary(self, canary: Canary, *, take_over: bool) -> bool:
+        """End ``canary``: its release answers everything from now on, or nothing. False: it had ended already."""
+        ended: list[Canary] = []
+
+        def change(file: _File) -> None:
+            if file.canary(canary.release.name) == canary:
+                file.set_canary(canary.release.name, None)
+                if take_over:
+                    _put(file, canary.release)
+                ended.append(canary)
+
+        self._change(change)
+        return bool(ended)
+
+    def deciding(self) -> AbstractContextManager[None]:
+        """Hold the decision on what serves, for one who changes both this list and the history of what served."""
+        return locked(self._path.with_name("serving.lock"))
 
     def set_default(self, name: str) -> None:
         """Make ``name`` the model that answers when a request names none. Raises `FeilunError` (404)."""
@@ -133,6 +196,10 @@ class Registry:
             write_atomically(
                 self._path, file.model_dump_json(indent=2, exclude_defaults=True) + "\n", mode=0o600
             )
+
+
+def _put(file: _File, release: Release) -> None:
+    file.models = [release if known.name == release.name else known for known in file.models]
 
 
 def _check_free(file: _File, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 import orjson
@@ -27,6 +28,8 @@ class Services:
     pool: EnginePool
     recorder: Recorder
     metrics: Metrics
+    judged: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after each opinion that was committed; for one task of the packages above, which clears it."""
 
 
 def _services(request: Request) -> Services:

@@ -18,6 +18,8 @@ from feilun.serve.context import Services
 from feilun.serve.engines import Delta, Engine, Stream
 from feilun.serve.recording import Recording
 from feilun.store import LOCAL_OWNER, Status
+from feilun.store.conversations import conversation_of
+from feilun.store.tables import new_id
 from feilun.text import FeilunError
 
 Ask = Callable[[Engine], Stream]
@@ -93,14 +95,26 @@ async def generate(
 
     Raises `FeilunError`: unknown model or conversation, engine that cannot be loaded, full disk.
     """
-    async with services.pool.lease(model) as (release, engine):
+    user = user or LOCAL_OWNER
+    conversation_id, parent_id = ((metadata or {}).get(key) for key in ("conversation_id", "parent_id"))
+    opening = new_id("conv")
+
+    async def conversation() -> str:
+        """Which one this is, should a canary want to know: each conversation has one release from end to end."""
+        if conversation_id or not store:
+            return conversation_id or opening
+        known = services.store.read(conversation_of, user=user, messages=messages, parent_id=parent_id)
+        return await known or opening
+
+    async with services.pool.lease(model, conversation) as (release, engine):
         recording = await services.recorder.begin(
             choices=choices,
             keep=store,
-            user=user or LOCAL_OWNER,
+            user=user,
             messages=messages,
-            conversation_id=(metadata or {}).get("conversation_id"),
-            parent_id=(metadata or {}).get("parent_id"),
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            opening=opening,
             model=release.name,
             release=release.id,
             params=params,

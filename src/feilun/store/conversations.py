@@ -94,6 +94,7 @@ def begin_turn(
     choices: int = 1,
     conversation_id: str | None = None,
     parent_id: str | None = None,
+    opening: str | None = None,
     model: str,
     release: str,
     params: dict[str, Any],
@@ -109,11 +110,13 @@ def begin_turn(
     ``parent_id`` says which stored message the new ones follow, whatever its text has become since the
     client read it: for an answer that was stopped, or branches that read the same.
 
+    ``opening`` is the id of the conversation if this begins one (None: a new id).
+
     Raises `FeilunError`: 404 for a conversation that is not the user's, 400 for a ``parent_id`` that is not
     in it or deeper in the tree than ``messages`` is long.
     """
     now = now_ms()
-    first = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
+    first = _leading_system(messages)
     system = "\n\n".join(text_of(message) for message in messages[:first])
     dialogue = messages[first:]
     conversation = _own(session, conversation_id, user) if conversation_id else None
@@ -123,7 +126,12 @@ def begin_turn(
     opened = conversation is None
     if conversation is None:
         conversation = Conversation(
-            id=new_id("conv"), user=user, title=_title(dialogue), settings={}, created_ms=now, updated_ms=now
+            id=opening or new_id("conv"),
+            user=user,
+            title=_title(dialogue),
+            settings={},
+            created_ms=now,
+            updated_ms=now,
         )
         session.add(conversation)
         session.flush()
@@ -168,6 +176,15 @@ def begin_turn(
     return Turn(conversation.id, parent, ids, new + ids, opened)
 
 
+def conversation_of(
+    session: Session, *, user: str, messages: Sequence[ChatMessage], parent_id: str | None = None
+) -> str | None:
+    """Id of the conversation that `begin_turn` would continue; None: it would begin one. Raises as that does."""
+    dialogue = messages[_leading_system(messages) :]
+    anchor, _ = _find_path(session, dialogue, user, None, parent_id)
+    return anchor.conversation_id if anchor else None
+
+
 def discard_turn(session: Session, turn: Turn) -> None:
     """Take a turn back that the engine refused before it began: the client has its text and an error, and may retry."""
     if turn.opened:
@@ -177,6 +194,10 @@ def discard_turn(session: Session, turn: Turn) -> None:
     conversation = session.get(Conversation, turn.conversation_id)
     if conversation is not None and conversation.leaf_id in turn.message_ids:
         conversation.leaf_id = None if turn.parent_id in turn.new else turn.parent_id
+
+
+def _leading_system(messages: Sequence[ChatMessage]) -> int:
+    return next((i for i, message in enumerate(messages) if message["role"] != "system"), len(messages))
 
 
 def _find_path(

@@ -1,25 +1,34 @@
 """What people's opinions could teach, and what a reviewer said of each.
 
 An item is one person's present opinion of one answer, with the conversation before it and the newest decision. A new
-opinion of the same answer is a new item, about which nothing has been decided yet.
+opinion of the same answer is a new item, about which nothing has been decided yet. Where somebody found a better answer
+by asking again or in other words (`feilun.store.better`), the opinion says so, and the item suggests that answer.
+Without any opinion there is no item: nobody is watched.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from feilun.store.better import Tree
 from feilun.store.tables import LOCAL_OWNER, Conversation, Feedback, Message, Review, new_id, now_ms
 from feilun.text import FeilunError
 
 Decision = Literal["accept", "reject"]
 State = Literal["pending", "accepted", "rejected", "taken"]
 """``taken``: by a turn of the flywheel."""
+Kind = Literal["correction", "choice", "edited question", "complaint", "praise"]
+"""``choice``: of several answers to the question one was preferred; ``edited question``: the answer to another wording
+of the question was."""
+
+_MANY = 500
+"""Values that one statement asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +37,33 @@ class Item:
 
     feedback: Feedback
     message: Message
-    """The answer."""
+    """The answer that is judged, or that a praised one replaced."""
     before: list[Message]
     """What was said before it, root first; the last is the question."""
     siblings: list[Message]
-    """Other answers to the same question."""
+    """Other whole answers to the same question, those left out that the person praised as well."""
     review: Review | None
+    better: Message | None = None
+    """The answer that replaced it: to the same question, or to an edited one."""
+    suggestion: str | None = None
+    """What is good of that answer. It is learnt only if a reviewer says so, item by item."""
+    times: int = 1
+    """How often the question was asked, word for word and in the same place of a conversation."""
 
     @property
     def id(self) -> str:
         """Of the opinion."""
         return self.feedback.id
+
+    @property
+    def kind(self) -> Kind:
+        if self.feedback.correction is not None:
+            return "correction"
+        if self.better is not None:
+            return "choice" if self.better.parent_id == self.message.parent_id else "edited question"
+        if self.feedback.rating == 1:
+            return "choice" if self.rejected else "praise"
+        return "complaint"
 
     @property
     def state(self) -> State:
@@ -66,7 +91,17 @@ class Item:
             return self.review.answer
         if self.feedback.correction is not None:
             return self.feedback.correction
-        return self.message.content if self.feedback.rating == 1 else None
+        praised = self.feedback.rating == 1 and self.better is None
+        return self.message.content if praised else None
+
+    @property
+    def rejected(self) -> list[Message]:
+        """The answers that the learnt one is better than: the judged one, or those that the praised one was preferred to."""
+        if self.corrected or self.better is not None:
+            return [self.message]
+        if self.feedback.rating != 1:
+            return []
+        return self.siblings
 
     @property
     def corrected(self) -> bool:
@@ -76,43 +111,75 @@ class Item:
 
 def items(session: Session, *, state: State | None = None, turn: str | None = None) -> list[Item]:
     """All items, oldest first, or those in one state, or those that a turn took."""
+    return [
+        item
+        for item in _items(session, Conversation.deleted_ms.is_(None))
+        if state in (None, item.state) and (turn is None or (item.review and item.review.turn == turn))
+    ]
+
+
+def _items(session: Session, which: ColumnElement[bool]) -> list[Item]:
+    """The items of the conversations that ``which`` holds of, oldest first."""
     newest = select(func.max(Feedback.seq)).group_by(Feedback.message_id, Feedback.user)
     query = (
-        select(Feedback, Message)
+        select(Feedback, Message, Conversation.user)
         .join(Message, Feedback.message_id == Message.id)
-        .join(Conversation)
-        .where(Conversation.deleted_ms.is_(None), Feedback.seq.in_(newest))
+        .join(Conversation, Message.conversation_id == Conversation.id)
+        .where(which, Feedback.seq.in_(newest))
         .where(or_(Feedback.rating.is_not(None), Feedback.correction.is_not(None)))
         .order_by(Feedback.seq)
     )
+    rows = list(session.execute(query))
+    opinions: dict[tuple[str, str], dict[str, Feedback]] = defaultdict(dict)
+    for feedback, message, _ in rows:
+        opinions[message.conversation_id, feedback.user][message.id] = feedback
+    messages = _messages(session, {message.conversation_id for _, message, _ in rows})
+    trees = {key: Tree(messages[key[0]], mine) for key, mine in opinions.items()}
     last = select(func.max(Review.seq)).group_by(Review.feedback_id)
     reviews = {row.feedback_id: row for row in session.scalars(select(Review).where(Review.seq.in_(last)))}
     found: list[Item] = []
-    trees: dict[str, dict[str, Message]] = {}
-    for feedback, message in session.execute(query):
-        tree = trees.get(message.conversation_id)
-        if tree is None:
-            rows = session.scalars(select(Message).where(Message.conversation_id == message.conversation_id))
-            tree = trees[message.conversation_id] = {row.id: row for row in rows}
-        before = _before(tree, message)
-        if not before or before[-1].role != "user":
-            continue
-        siblings = [
-            row for row in tree.values() if row.parent_id == message.parent_id and row.id != message.id
-        ]
-        item = Item(feedback, message, before, siblings, reviews.get(feedback.id))
-        if state in (None, item.state) and (turn is None or (item.review and item.review.turn == turn)):
+    for feedback, message, owner in rows:
+        tree = trees[message.conversation_id, feedback.user]
+        item = _item(tree, feedback, message, reviews.get(feedback.id), asker=feedback.user == owner)
+        if item.before and item.before[-1].role == "user":
             found.append(item)
+    times = _times(session, {item.before[-1].path_hash for item in found})
+    return [replace(item, times=times[item.before[-1].path_hash]) for item in found]
+
+
+def _item(tree: Tree, feedback: Feedback, message: Message, review: Review | None, *, asker: bool) -> Item:
+    """``asker``: whether it is the opinion of the person whose conversation it is, who alone asks again."""
+    better: tuple[Message, str] | None = None
+    siblings = tree.siblings(message)
+    if asker and feedback.correction is None:
+        if feedback.rating == -1:
+            better = tree.replacement(message)
+        elif not siblings and (earlier := tree.replaced(message)) is not None:
+            better = message, message.content
+            message, siblings = earlier, tree.siblings(earlier)
+    return Item(feedback, message, tree.before(message), siblings, review, *(better or (None, None)))
+
+
+def _messages(session: Session, conversations: Collection[str]) -> dict[str, list[Message]]:
+    found: dict[str, list[Message]] = defaultdict(list)
+    for some in _portions(conversations):
+        for row in session.scalars(select(Message).where(Message.conversation_id.in_(some))):
+            found[row.conversation_id].append(row)
     return found
 
 
-def _before(tree: dict[str, Message], message: Message) -> list[Message]:
-    path: list[Message] = []
-    at = tree.get(message.parent_id or "")
-    while at is not None:
-        path.append(at)
-        at = tree.get(at.parent_id or "")
-    return path[::-1]
+def _times(session: Session, questions: Collection[str]) -> dict[str, int]:
+    """How many messages have each of these hashes."""
+    found: dict[str, int] = {}
+    for some in _portions(questions):
+        query = select(Message.path_hash, func.count()).where(Message.path_hash.in_(some))
+        found |= {row[0]: row[1] for row in session.execute(query.group_by(Message.path_hash))}
+    return found
+
+
+def _portions(values: Collection[str]) -> Iterator[list[str]]:
+    every = sorted(values)
+    return (every[at : at + _MANY] for at in range(0, len(every), _MANY))
 
 
 def decide(
@@ -126,10 +193,14 @@ def decide(
 ) -> Review:
     """Record a decision. ``question`` and ``answer`` replace what would be learnt (None: leave it).
 
+    Accepting an item that has nothing but a suggestion accepts that, as it reads now.
+
     Raises `FeilunError`: 404 for an opinion that is unknown or no longer the person's present one, 400 for accepting
     one that has no answer to learn.
     """
-    item = next((item for item in items(session) if item.id == feedback_id), None)
+    here = select(Message.conversation_id).join(Feedback).where(Feedback.id == feedback_id)
+    which = and_(Conversation.deleted_ms.is_(None), Conversation.id.in_(here))
+    item = next((item for item in _items(session, which) if item.id == feedback_id), None)
     if item is None:
         raise FeilunError(
             f"There is no present feedback {feedback_id}.",
@@ -137,6 +208,8 @@ def decide(
             status=404,
             code="feedback_not_found",
         )
+    if decision == "accept" and answer is None and item.answer is None:
+        answer = item.suggestion
     row = Review(
         id=new_id("rev"),
         feedback_id=feedback_id,
@@ -146,8 +219,7 @@ def decide(
         reviewer=reviewer,
         created_ms=now_ms(),
     )
-    seen = Item(item.feedback, item.message, item.before, item.siblings, row)
-    if decision == "accept" and not (seen.answer or "").strip():
+    if decision == "accept" and not (replace(item, review=row).answer or "").strip():
         raise FeilunError(
             "There is no good answer to learn: write one (edit), or reject the item.",
             "没有可供学习的好回答：请编写一个（编辑），或拒绝该项。",
@@ -192,6 +264,13 @@ def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
         item.review.turn = turn
     session.flush()
     return Taken(mine, capped)
+
+
+def give_back(session: Session, turn: str) -> None:
+    """Let the items that ``turn`` took wait for another one, accepted as they were: it was refused, and taught nothing."""
+    for row in session.scalars(select(Review).where(Review.turn == turn)):
+        row.turn = None
+    session.flush()
 
 
 def _too_few(mine: Sequence[Item], capped: dict[str, int], least: int) -> FeilunError:

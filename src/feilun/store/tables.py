@@ -179,7 +179,7 @@ class Served(Base):
     release: Mapped[dict[str, Any]] = mapped_column(JSON)
     """All of it, so that it can serve again."""
     reason: Mapped[str] = mapped_column(String(16))
-    """``first``, ``turn`` or ``rollback``."""
+    """See `feilun.store.served.Reason`."""
     turn: Mapped[str | None] = mapped_column(String(80))
     since_ms: Mapped[int] = mapped_column(BigInteger)
 

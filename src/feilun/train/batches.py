@@ -164,7 +164,8 @@ class PackedRows:
 class Examples:
     """Examples of different lengths, a row each, padded at the end; rows of like length share a batch.
 
-    Each example is its token ids and whether each is learnt. In each epoch the examples are shuffled, sorted by
+    Each example is its token ids and whether each is learnt; ``keep``: of each, whether it is kept and not learnt
+    (`Batch.keep`; none if not given), and they are spread evenly. In each epoch the examples are shuffled, sorted by
     length within windows of several batches, and the batches shuffled again.
     """
 
@@ -177,6 +178,7 @@ class Examples:
         *,
         rows: int,
         pad_id: int,
+        keep: Sequence[bool] = (),
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -186,12 +188,14 @@ class Examples:
                 "There is no example to learn from.", "没有可供学习的示例。", code="corpus_too_small"
             )
         self._examples, self._rows, self._pad_id = examples, rows, pad_id
+        self._keep = torch.tensor(keep) if any(keep) else None
         self._seed, self._rank, self._world = seed, rank, world
         self.steps_in_epoch = -(-len(examples) // rows)
 
     def at(self, step: int) -> StepBatches:
         epoch, place = divmod(step, self.steps_in_epoch)
-        chosen = [self._examples[number] for number in self._epoch(epoch)[place]]
+        numbers = self._epoch(epoch)[place]
+        chosen = [self._examples[number] for number in numbers]
         length = max(len(ids) for ids, _ in chosen)
         ids = torch.full((len(chosen), length), self._pad_id)
         targets = torch.full_like(ids, IGNORED)
@@ -201,7 +205,7 @@ class Examples:
                 [token if yes else IGNORED for token, yes in zip(tokens, learnt, strict=True)]
             )
             targets[row, : len(tokens) - 1] = wanted[1:]
-        whole = Batch(ids, targets)
+        whole = Batch(ids, targets, keep=None if self._keep is None else self._keep[numbers])
         share = -(-len(chosen) // self._world)
         mine = whole.rows(slice(self._rank * share, (self._rank + 1) * share))
         return StepBatches([mine], whole.learnt, sum(len(tokens) for tokens, _ in chosen))
@@ -215,5 +219,13 @@ class Examples:
         span = self._rows * self.WINDOW
         for begin in range(0, len(order), span):
             window = sorted(map(int, order[begin : begin + span]), key=lambda i: len(self._examples[i][0]))
-            batches += [window[i : i + self._rows] for i in range(0, len(window), self._rows)]
+            batches += self._shared_out(window)
         return [batches[i] for i in random.permutation(len(batches))]
+
+    def _shared_out(self, window: list[int]) -> list[list[int]]:
+        """Batches of a window that is sorted by length; of rows to keep each has its share, so that no step goes without."""
+        if self._keep is None:
+            return [window[i : i + self._rows] for i in range(0, len(window), self._rows)]
+        keep, count = self._keep.numpy()[window], -(-len(window) // self._rows)
+        parts = (np.array_split(np.array(window)[chosen], count) for chosen in (~keep, keep))
+        return [[*map(int, learnt), *map(int, kept)] for learnt, kept in zip(*parts, strict=True)]

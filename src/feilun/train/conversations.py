@@ -24,6 +24,7 @@ class _Message(BaseModel):
 class _Line(BaseModel):
     messages: list[_Message]
     lang: str | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Example:
     learnt: list[bool]
     """Of each token, whether it is the assistant's: its words and the end of its turn."""
     language: str
+    keep: bool = False
+    """Whether it is there to be kept as likely as it is, not to be learnt (``"keep": true`` in the file)."""
 
 
 def read_examples(
@@ -58,9 +61,10 @@ def read_examples(
         if len(ids) > length:
             too_long += 1
             continue
-        example = Example(ids, learnt, line.lang or "all")
+        example = Example(ids, learnt, line.lang or "all", line.keep)
         whole = json.dumps(messages, ensure_ascii=False)
-        (kept if is_heldout(whole, heldout) else train).append(example)
+        apart = not example.keep and is_heldout(whole, heldout)
+        (kept if apart else train).append(example)
     if not train:
         raise FeilunError(
             f"No example is left to learn from ({too_long} are longer than {length} tokens).",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from feilun.model.attention import Packing
-from feilun.model.loss import IGNORED
+from feilun.model.loss import IGNORED, Candidates, cross_entropy, divergence
 from feilun.model.transformer import Transformer
 
 
@@ -22,6 +22,8 @@ class Batch:
     targets: Tensor
     """(rows, length) int64: the token that follows, or `IGNORED` where nothing is learnt."""
     packing: Packing | None = None
+    keep: Tensor | None = None
+    """(rows,) bool: rows whose targets are not learnt but kept as likely as they are (`LearnAndKeep`)."""
 
     @property
     def learnt(self) -> int:
@@ -35,12 +37,14 @@ class Batch:
             documents = None if packing.documents is None else packing.documents[chosen]
             shared = packing.positions.shape[0] == 1
             packing = Packing(packing.positions if shared else packing.positions[chosen], documents)
-        return Batch(self.ids[chosen], self.targets[chosen], packing)
+        keep = None if self.keep is None else self.keep[chosen]
+        return Batch(self.ids[chosen], self.targets[chosen], packing, keep)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
         packing = self.packing and self.packing.to(device)
-        return Batch(self.ids.to(device), self.targets.to(device), packing)
+        keep = None if self.keep is None else self.keep.to(device)
+        return Batch(self.ids.to(device), self.targets.to(device), packing, keep)
 
 
 class Objective(Protocol):
@@ -56,3 +60,59 @@ class NextToken:
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         return model.nats(batch.ids, batch.targets, batch.packing, dtype)
+
+
+class LearnAndKeep:
+    """`NextToken` for some rows; others keep what the model says of them now.
+
+    At each target of a row to keep, the model's distribution is held where it was before the training, by the divergence
+    of the one from the other (learning without forgetting: Z. Li and D. Hoiem, IEEE TPAMI 40 (2018), section 3; here
+    against the same model before, with no temperature). What it does not say yet is not learnt from such a row.
+
+    ``before``: what learns, by name, as it is now. It is copied. ``candidates``: what the softmax is over, if not all
+    tokens; the embedding must not learn then.
+    """
+
+    def __init__(self, before: dict[str, Tensor], candidates: Candidates | None = None) -> None:
+        self._weights = {name: weight.detach().clone() for name, weight in before.items()}
+        self._candidates = candidates
+
+    def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
+        assert batch.packing is None, "rows to keep are not packed"
+        keep = torch.zeros(len(batch.ids), dtype=torch.bool) if batch.keep is None else batch.keep
+        counts = batch.targets != IGNORED
+        learnt, kept = counts & ~keep[:, None], counts & keep[:, None]
+        first = _first_that_learns(model)
+        x = model.through(model.embedded(batch.ids, dtype), Packing.whole(batch.ids), range(first))
+        reference = self._before(model, batch.ids[keep], x[keep], first)[counts[keep]]
+        x = model.through(x, Packing.whole(batch.ids), range(first, model.config.layers))
+        hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
+        if self._candidates:
+            chosen = self._candidates
+            head, targets, bias = head[chosen.ids], chosen.places(targets), chosen.bias
+        return cross_entropy(hidden[learnt], head, targets, bias) + divergence(
+            hidden[kept], head, reference, bias
+        )
+
+    @torch.no_grad()
+    def _before(self, model: Transformer, ids: Tensor, x: Tensor, first: int) -> Tensor:
+        """Hidden states of ``ids`` as they were before. ``x``: those after the blocks before ``first``."""
+        weights = dict(model.named_parameters())
+        now = {name: weights[name].clone() for name in self._weights}
+        try:
+            for name, before in self._weights.items():
+                weights[name].copy_(before)
+            if first == 0:  # the embedding may learn too
+                x = model.embedded(ids, x.dtype)
+            return model.norm(model.through(x, Packing.whole(ids), range(first, model.config.layers)))
+        finally:
+            for name, weight in now.items():
+                weights[name].copy_(weight)
+
+
+def _first_that_learns(model: Transformer) -> int:
+    """The first block that learns, before which all is the same as before; 0 if the embedding learns."""
+    if model.embedding.weight.requires_grad:
+        return 0
+    learns = [any(weight.requires_grad for weight in block.parameters()) for block in model.blocks]
+    return learns.index(True) if True in learns else 0

@@ -123,6 +123,9 @@ class SftRecipe(_Part):
     part: float = Field(default=1, gt=0, le=1)
     """How much of the way from that adapter to the trained one is gone in the end: less forgets less of what was known
     (WiSE-FT, Wortsman et al. 2022, section 3, on adapters)."""
+    vocabulary: Literal["all", "occurring"] = "all"
+    """What the softmax is over: all tokens, or those of the examples and a sample of the others (`loss.Candidates`). Of a
+    large vocabulary the second costs a fraction. For adapters only: the embedding must not learn."""
     epochs: float = Field(default=1, gt=0)
     """How often each example is seen, where ``run.steps`` does not say how long."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)

@@ -11,6 +11,7 @@ import torch
 from feilun.jobs import Job
 from feilun.model import checkpoint, gguf, lora_files
 from feilun.model.lora import adapter_state, attach, restrict
+from feilun.model.loss import Candidates
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
@@ -19,7 +20,9 @@ from feilun.train.batches import Examples
 from feilun.train.conversations import Example, read_examples
 from feilun.train.distributed import World, gathered
 from feilun.train.loop import Trainer
+from feilun.train.objectives import LearnAndKeep, NextToken, Objective
 from feilun.train.recipe import SftRecipe
+from feilun.train.state import learning_weights
 from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file
 
 
@@ -52,6 +55,7 @@ def fine_tune(
         [(example.ids, example.learnt) for example in train],
         rows=run.rows,
         pad_id=tokenizer.pad_id,
+        keep=[example.keep for example in train],
         seed=recipe.seed,
         rank=world.rank,
         world=world.size,
@@ -76,8 +80,23 @@ def fine_tune(
             losses = answer_loss(model, heldout, tokenizer.pad_id, dtype)
             job.emit("eval", step=step, name="heldout answers", loss=losses)
 
+    objective = _objective(recipe, model, train)
+    if isinstance(objective, LearnAndKeep) and world.size > 1:
+        raise FeilunError(
+            'Examples to keep ("keep": true) and vocabulary = "occurring" are for one process.',
+            '需保持的示例（"keep": true）与 vocabulary = "occurring" 仅支持单进程训练。',
+            code="one_process",
+        )
     trainer = Trainer(
-        model, batches, run, recipe.optimiser, job, seed=recipe.seed, evaluate=evaluate, world=world
+        model,
+        batches,
+        run,
+        recipe.optimiser,
+        job,
+        seed=recipe.seed,
+        objective=objective,
+        evaluate=evaluate,
+        world=world,
     )
     if not trainer.run():
         return None
@@ -110,6 +129,22 @@ def fine_tune(
     kind = "adapter" if lora else "model"
     publish(folder, kind, write, weights=weights, parents=parents, recipe=recipe, figures=figures, job=job)
     return folder
+
+
+def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -> Objective:
+    chosen = None
+    if recipe.vocabulary == "occurring":
+        if model.head.weight.requires_grad:
+            raise FeilunError(
+                'vocabulary = "occurring" is for adapters: here the embedding learns as well.',
+                'vocabulary = "occurring" 仅用于适配器：此处嵌入层也参与训练。',
+                code="embedding_learns",
+            )
+        occurring = torch.tensor([token for example in examples for token in example.ids])
+        chosen = Candidates(occurring, model.config.vocab_size, seed=recipe.seed)
+    if chosen or any(example.keep for example in examples):
+        return LearnAndKeep(learning_weights(model), chosen)
+    return NextToken()
 
 
 def artifacts_of(sources: list[Path]) -> list[str]:

@@ -20,10 +20,10 @@ router = APIRouter(tags=["Server"])
 def _trouble(services: Services) -> FeilunError | None:
     """Why the default model does not answer now; None if it does. One that is not loaded is being loaded from here on."""
     try:
-        release = services.pool.registry.default()
+        release, canary = services.pool.registry.serving(None)
     except FeilunError as error:
         return error
-    services.pool.warm(release)
+    services.pool.warm(release, canary)
     state, error = services.pool.state(release)
     if state == "ready":
         return None

@@ -21,6 +21,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest, services: 
     """OpenAI's embeddings: one vector of unit length for each text. Nothing is stored."""
 
     async def work() -> dict[str, Any]:
+        # Never a canary: vectors of two releases cannot be compared.
         async with services.pool.lease(body.model) as (release, engine):
             found = await engine.embed(body.texts)
         width = len(found.vectors[0])

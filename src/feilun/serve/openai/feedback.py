@@ -36,6 +36,7 @@ async def post_feedback(body: FeedbackRequest, services: Context) -> dict[str, A
         row = await give()
     except IntegrityError:  # the same key at the same moment: the other one is stored now
         row = await give()
+    services.judged.set()
     services.metrics.feedback.labels(str(row.rating)).inc()
     return _as_json(row)
 

@@ -1,0 +1,100 @@
+"""``feilun turn --estimate``, ``feilun review`` and what the console is told of the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import StartServer
+from tests.flywheel.tiny import FACTS, correct, make_turn, make_workspace
+
+from feilun.workspace import Workspace
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    made = Workspace(tmp_path / "workspace").path
+    correct(made, FACTS)
+    return made
+
+
+def test_an_estimate_begins_nothing(run: Run, workspace: Path) -> None:
+    said = run("-w", workspace, "turn", "--estimate")
+    assert said.returncode == 0, said.stderr
+    assert "Nothing is accepted yet" in said.stdout
+    assert json.loads(run("-w", workspace, "turn", "--estimate", "--json").stdout) is None
+    said = run("-w", workspace, "turn", "--estimate", "--yes")
+    assert "8 items (8 of them wait for review)" in said.stdout
+    assert "Of 8 corrected questions about 7" in said.stdout
+    assert "8 个被更正的问题" in run("-w", workspace, "turn", "--estimate", "--yes", FEILUN_LANG="zh").stdout
+    states = {row["state"] for row in json.loads(run("-w", workspace, "review", "list", "--json").stdout)}
+    assert states == {"pending"}
+    assert not list(workspace.glob("runs/*"))
+
+
+def test_an_unknown_rule_stops_a_turn_before_it_begins(run: Run, workspace: Path) -> None:
+    (workspace / "flywheel.toml").write_text('[review]\naccept = ["everybody"]\n')
+    for language, told in (("en", "review.accept.0"), ("zh", "应为")):
+        refused = run("-w", workspace, "turn", "--yes", FEILUN_LANG=language)
+        assert refused.returncode == 1
+        assert told in refused.stderr
+        assert "praised-by-two" in refused.stderr
+    assert not list(workspace.glob("runs/*"))
+
+
+def test_the_list_and_the_console_describe_an_item_alike(
+    run: Run, workspace: Path, start_server: StartServer
+) -> None:
+    correct(workspace, [("Where?", "In Nanjing, call 13812345678.")], user="ann")
+    rows = json.loads(run("-w", workspace, "review", "list", "--json", "--state", "pending").stdout)
+    server = start_server(workspace, ready=False)
+    server.wait_until_up()
+    with server.client() as client:
+        shown = client.get("/api/flywheel/items").json()["data"]
+        overview = client.get("/api/flywheel").json()
+    assert rows == shown
+    assert {row["id"]: row["personal"] for row in rows if row["user"] == "ann"} == {
+        rows[-1]["id"]: ["mobile"]
+    }
+    assert {row["kind"] for row in rows} == {"correction"}
+    estimate = overview["estimate"]
+    assert (estimate["items"], estimate["waiting"], len(estimate["words"])) == (9, 9, 4)
+    same = json.loads(run("-w", workspace, "turn", "--estimate", "--yes", "--json").stdout)
+    assert same == {key: value for key, value in estimate.items() if key != "words"}
+
+
+@pytest.mark.xdist_group("turns")
+@pytest.mark.timeout(300)
+def test_a_turn_does_what_was_estimated_and_the_next_estimate_knows_what_it_took(
+    run: Run, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path)
+    with (workspace / "flywheel.toml").open("a") as recipe:
+        recipe.write('[review]\naccept = ["owner-corrections"]\n')
+    correct(workspace, FACTS)
+    estimate = json.loads(run("-w", workspace, "turn", "--estimate", "--json").stdout)
+    assert (estimate["items"], estimate["waiting"], estimate["turns"]) == (8, 0, 0)
+    done = make_turn(workspace, "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    last = {event["event"]: event for event in events}
+    assert last["accepted"]["by_rule"] == {"owner-corrections": 8}
+    assert last["collected"]["items"] == estimate["items"]
+    assert (last["built"]["sft"], last["built"]["asked"]) == (estimate["examples"], estimate["corrected"])
+    assert last["step"]["steps"] == estimate["steps"]
+    asked = {event["release"]: event["steps"] for event in events if event["event"] == "asked"}
+    assert sum(asked.values()) == estimate["questions"]
+    assert last["cost"]["seconds"] <= last["finished"]["time"] - last["started"]["time"]
+    rows = json.loads(run("-w", workspace, "review", "list", "--json").stdout)
+    assert {row["reviewer"] for row in rows} == {"rule:owner-corrections"}
+    correct(workspace, [(f"{question} ", answer) for question, answer in FACTS])  # the same again
+    again = json.loads(run("-w", workspace, "turn", "--estimate", "--json").stdout)
+    assert (again["turns"], again["judged"], again["passed"]) == (1, 1, 1)
+    took = last["artifact"]["time"] - last["built"]["time"]
+    assert again["train_s"] == pytest.approx(took * again["steps"] / estimate["steps"], rel=0.05)
+    assert again["right"] >= estimate["right"]

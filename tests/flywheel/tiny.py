@@ -1,0 +1,140 @@
+"""A workspace whose model is a tiny one of our own, and turns made in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.support import environment, feilun
+
+from feilun.jobs import Job, list_jobs
+from feilun.registry import Registry
+from feilun.store import Store
+from feilun.store.conversations import Answer, begin_turn, save_answers
+from feilun.store.feedback import give_feedback
+from feilun.store.served import history
+from feilun.workspace import Workspace
+
+PRETRAIN = """
+kind = "pretrain"
+name = "tiny"
+baseline = false
+[data]
+heldout = 0.1
+[tokenizer]
+vocab_size = 300
+[model]
+hidden_size = 64
+layers = 2
+heads = 2
+[optimiser]
+lr = 3e-3
+warmup = 2
+[run]
+steps = 60
+rows = 8
+length = 96
+"""
+TURN = """
+[build]
+rewordings = 2
+replay = 0
+[train]
+epochs = 60
+least_steps = 200
+learns = "all"
+above = 0
+part = 1
+lr = 8e-3
+rows = 6
+length = 256
+[gate]
+suite = "suite.jsonl"
+margin = 0.9
+max_tokens = 24
+threads = 1
+"""
+FACTS = [(f"What is the code of door {n}?", f"The code of door {n} is {n * 7919 % 97}.") for n in range(1, 5)]
+FACTS += [(f"{n}号门的密码是多少？", f"{n}号门的密码是{n * 104729 % 89}。") for n in range(1, 5)]
+SUITE = [
+    {"id": f"{lang}-{n}", "lang": lang, "topic": "codes", "messages": [{"role": "user", "content": asked}],
+     "checks": [{"contains": ["zzz"]}]}
+    for lang, asked in (("en", "Say zzz."), ("zh", "说 zzz。")) for n in range(3)
+]  # fmt: skip
+
+
+ALONE = {"OMP_NUM_THREADS": "1"}
+"""Threads that wait for one another are what a busy machine is worst at."""
+
+
+def make_workspace(folder: Path) -> Path:
+    """A workspace in ``folder`` whose default model is the tiny one, with what its turns are to be like."""
+    workspace = folder / "workspace"
+    texts = folder / "texts.jsonl"
+    write_lines(texts, [{"text": f"{question} {answer}"} for question, answer in FACTS for _ in range(30)])
+    (folder / "tiny.toml").write_text(PRETRAIN)
+    made = _patiently("-w", workspace, "train", folder / "tiny.toml", "--source", texts)
+    assert made.returncode == 0, made.stderr
+    added = _patiently("-w", workspace, "models", "add", "tiny", workspace / "models" / "tiny", "--default")
+    assert added.returncode == 0, added.stderr
+    write_lines(workspace / "suite.jsonl", SUITE)
+    (workspace / "flywheel.toml").write_text(TURN)
+    return workspace
+
+
+def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") -> None:
+    store = Store(workspace / "feilun.db")
+    for question, answer in facts:
+        with store.writing() as session:
+            turn = begin_turn(
+                session,
+                user=user,
+                messages=[{"role": "user", "content": question}],
+                model="tiny",
+                release="release:0",
+                params={},
+            )
+        with store.writing() as session:
+            save_answers(session, [Answer(turn.message_ids[0], "I do not know.", "complete", "stop")])
+            give_feedback(
+                session,
+                user=user,
+                message_id=turn.message_ids[0],
+                opinion={"rating": -1, "correction": answer},
+                idempotency_key=None,
+            )
+    store.close()
+
+
+def make_turn(workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A whole turn."""
+    return _patiently("-w", workspace, "turn", "--yes", *options)
+
+
+def serving(workspace: Path) -> str:
+    return Registry(Workspace(workspace)).default().id
+
+
+def served(workspace: Path) -> list[tuple[str, str]]:
+    store = Store(workspace / "feilun.db")
+    with store.reading() as session:
+        rows = [(row.release_id, row.reason) for row in history(session)]
+    store.close()
+    return rows
+
+
+def turns(workspace: Path) -> list[Job]:
+    return [job for job in list_jobs(workspace / "runs") if job.record.kind == "turn"]
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _patiently(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that on a busy machine takes longer than others may."""
+    return subprocess.run(
+        feilun(*args), env=environment(**ALONE), capture_output=True, text=True, check=False, timeout=300
+    )
