@@ -131,11 +131,14 @@ def turn(server: Server) -> None:
 
 
 def ask_the_new_one(server: Server) -> str:
-    """An answer of the release that serves now: while its engine is being made ready the one before it answers."""
+    """An answer of the release that serves now: while its engine is being made ready the one before it answers.
+
+    To a question of Bob's, since what it says is kept: to another one it may say what Alice taught it.
+    """
     release = Registry(Workspace(server.workspace)).default().id
 
     def answer() -> str | None:
-        message = ask(server, "Which door?", "carol")["id"]
+        message = ask(server, BOB[0][0], "carol")["id"]
         return message if server.message(message)["release"] == release else None
 
     return eventually(answer, what="for the new release")
@@ -206,7 +209,7 @@ def test_from_an_answer_to_its_people_and_from_a_person_to_nothing(server: Serve
     assert not holding(
         server.workspace, *words, "alice"
     )  # while the server runs, the database's log included
-    ask(server, "Which door?", "carol")
+    ask(server, BOB[0][0], "carol")
     after = show(answer)
     assert after["children"][0]["facts"]["tainted"]
     samples = branch(after, "release", "adapter", "dataset")[-1]["children"]
@@ -216,6 +219,7 @@ def test_from_an_answer_to_its_people_and_from_a_person_to_nothing(server: Serve
     (release,) = [one["release"] for one in said["serving"]]
     back = run_feilun("-w", server.workspace, "rollback")
     assert said["serving"][0]["clean"] in back.stdout
+    ask_the_new_one(server)  # until then the tainted one answers, and may say what Alice taught it
     correct(server, [(f"Where is hall {n}?", f"Hall {n} is at {n * 31}.") for n in range(6)], "bob")
     turn(server)
     clean = show(ask_the_new_one(server))

@@ -10,10 +10,9 @@ from feilun.flywheel import build
 from feilun.jobs import Job
 from feilun.workspace import Workspace
 
-SECONDS_PER_KB, SECONDS_PER_QUESTION = 1.97, 0.69
-"""Of the default model on two cores without bfloat16 (AMD EPYC), while the machine did other light work: a turn of
-``bench/flywheel.py`` at c4227d9, whose 408 rows of on average 182 bytes took 146.5 s, loading included, and whose 308
-questions took 213 s."""
+SECONDS_PER_KB, SECONDS_PER_QUESTION = 1.16, 0.44
+"""Of the default model on two cores without bfloat16 (AMD EPYC), alone on the machine: a turn of ``bench/flywheel.py``
+whose 960 rows of on average 149 bytes took 165.4 s, loading included, and whose 308 questions took 134.2 s."""
 
 WATTS_PER_CORE = 5.0
 """Assumed where the processor does not tell: full load, between a large server's 2 and a laptop's 8, memory and power

@@ -29,8 +29,8 @@ from feilun.text import Text
 from feilun.workspace import Workspace
 
 RIGHT, WRONG = 26, 4
-"""Corrected questions after a turn of Feilun's own (``bench/flywheel.py`` at c4227d9). An estimate begins with these, as
-if they had been seen here."""
+"""Corrected questions after a turn of Feilun's own (``bench/flywheel.py``). An estimate begins with these, as if they had
+been seen here."""
 
 TURNS = 5
 """Of the earlier turns, so many of the newest say what time and energy are needed."""
