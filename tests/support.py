@@ -25,7 +25,7 @@ MODEL = "smollm2-135m-instruct"
 ENDLESS: dict[str, Any] = {"max_tokens": 3000, "logit_bias": {"0": -100, "2": -100}}
 
 # Enough for a machine that is busy with other things; nothing waits that long when all is well.
-PATIENCE = 60.0
+PATIENCE = 100.0
 
 
 def feilun(*args: str | Path) -> list[str]:

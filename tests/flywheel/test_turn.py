@@ -179,7 +179,7 @@ def test_killed_between_taking_and_telling_it_keeps_what_it_took(workspace: Path
         env=environment(**ALONE),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert dead.returncode == -signal.SIGKILL
     (job,) = turns(workspace)
