@@ -118,12 +118,15 @@ def _catch_up(registry: Registry, store: Store, name: str) -> None:
     present, canary = registry.serving(name)
     with store.reading() as session:
         last = serving_now(session, name)
+        served = {row.release_id for row in history(session, name)}
     if last is None:
         return
     if canary is not None:
         missing: tuple[Release, Reason, str | None] = (canary.release, "canary", canary.turn)
     elif last.reason != "canary":
-        return
+        if present.id == last.release_id or present.id not in served:
+            return  # a new one is written by the turn that made it, when it goes on
+        missing = (present, "rollback", None)
     elif present.id == last.release_id:
         missing = (present, "canary_promoted", last.turn)
     else:
