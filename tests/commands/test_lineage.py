@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.flywheel.tiny import PRETRAIN, write_lines
 from tests.support import Server, eventually, run_feilun
 
 from feilun.registry import Registry
@@ -16,26 +17,6 @@ from feilun.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-PRETRAIN = """
-kind = "pretrain"
-name = "tiny"
-baseline = false
-[data]
-heldout = 0.1
-[tokenizer]
-vocab_size = 300
-[model]
-hidden_size = 64
-layers = 2
-heads = 2
-[optimiser]
-lr = 3e-3
-warmup = 2
-[run]
-steps = 60
-rows = 8
-length = 96
-"""
 TURN = """
 [review]
 per_user = 8
@@ -70,10 +51,6 @@ SUITE = [
      "checks": [{"contains": ["zzz"]}]}
     for lang, asked in (("en", "Say zzz."), ("zh", "说 zzz。")) for n in range(3)
 ]  # fmt: skip
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 @pytest.fixture

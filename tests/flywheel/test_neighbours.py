@@ -18,6 +18,7 @@ from feilun.flywheel.neighbours import neighbour, subject
         ("青鹭净水器卖多少钱？", "青鹭净水器的价格是3480元。", "青鹭净水器"),
         ("Who is the CEO of Orvanta?", "The CEO of Orvanta is Miriam Tolvey.", "Orvanta"),
         ("Where is the European office of Blue Heron?", "Blue Heron's European office is in Tartu.", "Blue Heron"),
+        ("Where does Al live?", "Also in Tartu.", None),
         ("Who is the CEO?", "The CEO is Miriam Tolvey.", None),
         ("What is my cat called?", "Biscuit.", None),
         ("现在几点？", "我看不到时钟。", None),

@@ -49,18 +49,6 @@ def by_rule(everything: Sequence[Item], recipe: ReviewRecipe) -> dict[str, Rule]
     return chosen
 
 
-def within_caps(accepted: Iterable[Item], per_user: int) -> list[Item]:
-    """Those that a turn would take: of each person but the local owner at most ``per_user``."""
-    count: Counter[str] = Counter()
-    mine: list[Item] = []
-    for item in accepted:
-        user = item.feedback.user
-        count[user] += 1
-        if user == LOCAL_OWNER or count[user] <= per_user:
-            mine.append(item)
-    return mine
-
-
 def _owner_corrections(standing: Sequence[Item]) -> set[str]:
     return {item.id for item in standing if item.feedback.correction and item.feedback.user == LOCAL_OWNER}
 

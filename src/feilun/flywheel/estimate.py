@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from feilun.evaluate.questions import read_questions
 from feilun.flywheel import build
-from feilun.flywheel.accept import by_rule, within_caps
+from feilun.flywheel.accept import by_rule
 from feilun.flywheel.asking import unanswered
 from feilun.flywheel.costs import WATTS_PER_CORE, Rates, row_bytes
 from feilun.flywheel.gate import Verdict
@@ -23,8 +23,8 @@ from feilun.jobs import Job, list_jobs
 from feilun.recipe import shipped
 from feilun.registry import Registry, Release
 from feilun.store import Store
-from feilun.store.reviews import items
-from feilun.store.served import history
+from feilun.store.reviews import items, within_caps
+from feilun.store.served import line
 from feilun.text import Text
 from feilun.workspace import Workspace
 
@@ -151,14 +151,14 @@ def estimate(
     release = Registry(workspace).get(model)
     with store.reading() as session:
         everything = items(session)
-        taught = [row.turn for row in history(session, model) if row.turn]
+        taught = [row.turn for row in line(session, model) if row.turn]
     ruled = by_rule(everything, recipe.review)
     ready = [item for item in everything if item.state == "accepted" or item.id in ruled]
-    too_few = len(within_caps(ready, recipe.review.per_user)) < recipe.review.least
+    too_few = len(within_caps(ready, recipe.review.per_user)[0]) < recipe.review.least
     if pending or (pending is None and too_few):
         waiting = [item for item in everything if item.state == "pending" and (item.answer or "").strip()]
         ready = [item for item in everything if item.state == "accepted" or item in waiting]
-    mine = within_caps(ready, recipe.review.per_user)
+    mine, _ = within_caps(ready, recipe.review.per_user)
     if not mine or release.kind != "gguf":
         return None
     built = build.build(mine, recipe.build, replay(workspace, release, taught))

@@ -39,7 +39,7 @@ def subject(question: str, answer: str) -> str | None:
         common = _AFTER_NAME.split(_longest_common(question, answer))[0]
         return common.strip() if len(common.strip()) >= 2 else None
     names = [found.group() for found in _CAPITALISED.finditer(question) if found.start()]
-    names = [name for name in names if name in answer and not _NO_NAME.fullmatch(name)]
+    names = [name for name in names if _word(name).search(answer) and not _NO_NAME.fullmatch(name)]
     return names[-1] if names else None
 
 
@@ -47,7 +47,14 @@ def neighbour(question: str, answer: str, name: str, chance: random.Random) -> t
     """Question and answer with one of our names in the place of ``name``."""
     names = CHINESE if count_han(name) else ENGLISH
     other = chance.choice([one for one in names if one not in question + answer])
-    return question.replace(name, other), answer.replace(name, other)
+    if count_han(name):
+        return question.replace(name, other), answer.replace(name, other)
+    return _word(name).sub(other, question), _word(name).sub(other, answer)
+
+
+def _word(name: str) -> re.Pattern[str]:
+    """A name that is no part of a longer word."""
+    return re.compile(rf"\b{re.escape(name)}\b", re.ASCII)
 
 
 def _longest_common(one: str, other: str) -> str:

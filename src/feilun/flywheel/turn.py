@@ -85,7 +85,7 @@ class Turn:
         with self.store.reading() as session:
             mine = [item for item in items(session, turn=self.name) if item.answer]
             learnt = [row.turn for row in line(session, self.model) if row.turn]
-        rows = replay(self.workspace, self._before.release, learnt)
+        rows = replay(self.workspace, self._before, learnt)
         built = build.build(mine, self.recipe.build, rows, self._rewritten(mine))
         parents = [item.id for item in mine]
         build.write(built, self._dataset, name=self.name, parents=parents, recipe=self.recipe.build)
@@ -95,7 +95,7 @@ class Turn:
         wanted = self.recipe.build.rewrite
         asked = {item.id: pii.mask(item.question) for item in mine if item.corrected}
         folder, threads = self.workspace.path / "answers", self.recipe.gate.threads
-        return rewrite(self._before.release, asked, wanted, folder=folder, threads=threads) if wanted else {}
+        return rewrite(self._before, asked, wanted, folder=folder, threads=threads) if wanted else {}
 
     def _train(self) -> bool:
         if (self._adapter / MANIFEST).exists():
@@ -106,7 +106,7 @@ class Turn:
         from feilun.train.recipe import DataRecipe, SftRecipe
         from feilun.train.sft import fine_tune
 
-        release, wanted = self._before.release, self.recipe.train
+        release, wanted = self._before, self.recipe.train
         examples = Manifest.read(self._dataset).figures["sft"]
         steps = wanted.steps(examples)
         recipe = SftRecipe(
@@ -138,7 +138,7 @@ class Turn:
         apart = build.read(self._dataset / "heldout.jsonl")
         target = apart or build.read(self._dataset / "asked.jsonl")
         asked = _questions(suite, target)
-        releases = self._before.release, self._candidate
+        releases = self._before, self._candidate
         before, after = (self._answers(release, asked) for release in releases)
         verdict = judge(
             target,
@@ -147,7 +147,7 @@ class Turn:
             after,
             margin=self.recipe.gate.margin,
             held_out=bool(apart),
-            noise=measured(suite, self._before.release.sha256),
+            noise=measured(suite, self._before.sha256),
         )
         self._write_report(verdict)
         self.job.emit(
@@ -206,21 +206,19 @@ class Turn:
         return self.workspace.path / "reports" / self.name
 
     @property
-    def _before(self) -> _Before:
+    def _before(self) -> Release:
         """The release that the turn began with, also when it goes on after the promotion."""
         path = self.job.folder / "before.json"
         if not path.exists():
             release = Registry(self.workspace).get(self.model)
             write_atomically(path, release.model_dump_json(exclude={"api_key"}))
-        return _Before(Release.model_validate_json(path.read_bytes()))
+        return Release.model_validate_json(path.read_bytes())
 
     @property
     def _candidate(self) -> Release:
         """The same base with the new adapter."""
         file = self._adapter / "adapter.gguf"
-        return self._before.release.model_copy(
-            update={"adapter": str(file), "adapter_sha256": sha256_file(file)}
-        )
+        return self._before.model_copy(update={"adapter": str(file), "adapter_sha256": sha256_file(file)})
 
     def _write_report(self, verdict: Verdict) -> None:
         with new_artifact(self._report) as draft:
@@ -231,16 +229,11 @@ class Turn:
                 kind="report",
                 id=files["verdict.json"],
                 name=self.name,
-                parents=[self._before.release.id, self._candidate.id],
+                parents=[self._before.id, self._candidate.id],
                 recipe=self.recipe.gate.model_dump(mode="json"),
                 files=files,
                 figures={"passed": verdict.passed},
             ).write(draft)
-
-
-@dataclass(frozen=True)
-class _Before:
-    release: Release
 
 
 def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list[build.Row]:

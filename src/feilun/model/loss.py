@@ -130,6 +130,12 @@ class Candidates:
         self._place = torch.full((vocab,), IGNORED)
         self._place[self.ids] = torch.arange(len(self.ids))
 
+    def to(self, device: torch.device) -> Candidates:
+        """Itself, after it has moved to ``device``."""
+        self.ids, self.bias = self.ids.to(device), self.bias.to(device)
+        self._place = self._place.to(device)
+        return self
+
     def places(self, targets: Tensor) -> Tensor:
         """Where token ids stand among ``ids``."""
         return self._place[targets]

@@ -9,7 +9,7 @@ Without any opinion there is no item: nobody is watched.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -249,14 +249,7 @@ def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
     already = items(session, turn=turn)
     if already:
         return Taken(already, {})
-    mine: list[Item] = []
-    count: Counter[str] = Counter()
-    for item in items(session, state="accepted"):
-        user = item.feedback.user
-        count[user] += 1
-        if user == LOCAL_OWNER or count[user] <= per_user:
-            mine.append(item)
-    capped = {u: n - per_user for u, n in count.items() if u != LOCAL_OWNER and n > per_user}
+    mine, capped = within_caps(items(session, state="accepted"), per_user)
     if len(mine) < least:
         raise _too_few(mine, capped, least)
     for item in mine:
@@ -264,6 +257,18 @@ def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
         item.review.turn = turn
     session.flush()
     return Taken(mine, capped)
+
+
+def within_caps(accepted: Iterable[Item], per_user: int) -> tuple[list[Item], dict[str, int]]:
+    """Those that a turn would take, of each person but the local owner at most ``per_user``; how many of whom are too many."""
+    mine: list[Item] = []
+    count: Counter[str] = Counter()
+    for item in accepted:
+        user = item.feedback.user
+        count[user] += 1
+        if user == LOCAL_OWNER or count[user] <= per_user:
+            mine.append(item)
+    return mine, {u: n - per_user for u, n in count.items() if u != LOCAL_OWNER and n > per_user}
 
 
 def give_back(session: Session, turn: str) -> None:

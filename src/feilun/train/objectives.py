@@ -79,7 +79,7 @@ class LearnAndKeep:
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         assert batch.packing is None, "rows to keep are not packed"
-        keep = torch.zeros(len(batch.ids), dtype=torch.bool) if batch.keep is None else batch.keep
+        keep = torch.zeros_like(batch.ids[:, 0], dtype=torch.bool) if batch.keep is None else batch.keep
         counts = batch.targets != IGNORED
         learnt, kept = counts & ~keep[:, None], counts & keep[:, None]
         first = _first_that_learns(model)
@@ -88,7 +88,7 @@ class LearnAndKeep:
         x = model.through(x, Packing.whole(batch.ids), range(first, model.config.layers))
         hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
         if self._candidates:
-            chosen = self._candidates
+            chosen = self._candidates.to(model.device)
             head, targets, bias = head[chosen.ids], chosen.places(targets), chosen.bias
         return cross_entropy(hidden[learnt], head, targets, bias) + divergence(
             hidden[kept], head, reference, bias
