@@ -84,7 +84,7 @@ class World:
         folder = self.workspace.path
         job = Job.create(folder / "runs", KIND, KIND, {"model": MODEL})
         made = Turn(self.workspace, self.store, job, TurnRecipe(), MODEL)
-        before = made._before.release
+        before = made._before
         with self.store.writing() as session:
             taken = take(session, job.id, per_user=5, least=1).items
         with self.store.reading() as session:
