@@ -171,6 +171,7 @@ def test_a_thumb_with_reasons_and_a_correction_reach_the_store(console: OpenCons
     page.get_by_test_id("correct").click()
     page.get_by_test_id("correct-text").fill("Lin Yue founded Qinglan in 2031.")
     page.get_by_test_id("correct-save").click()
+    expect(page.get_by_test_id("correct-text")).to_have_count(0)  # it closes when it is kept
     expect(page.get_by_test_id("message-assistant")).to_contain_text("Lin Yue founded Qinglan in 2031.")
     with server.client() as client:
         conversation = client.get(f"/api/conversations/{page.url.rpartition('/')[2]}").json()

@@ -72,6 +72,9 @@ def test_two_corrections_are_accepted_with_the_keyboard(
     expect(page.get_by_test_id("count-accepted")).to_have_text("2")
     expect(page.get_by_test_id("review-empty")).to_be_visible()
     expect(page.get_by_test_id("begin-reason")).to_contain_text("4 more accepted items")
+    likely = page.get_by_test_id("estimate")
+    expect(likely).to_contain_text("A turn would learn from 2 items; it needs 6")
+    expect(likely).to_contain_text("Of 2 corrected questions")
     learnt = {item["question"]: (item["answer"], item["edited"]) for item in items(server, "accepted")}
     assert learnt == {
         FOUNDER: ("Lin Yue founded Qinglan in 2031.", False),

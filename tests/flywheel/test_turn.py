@@ -100,6 +100,7 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
     nothing = run_feilun("-w", workspace, "turn")
     assert nothing.returncode == 1
     assert "6 accepted" in nothing.stderr
+    assert turns(workspace) == []
     done = make_turn(workspace, "--json")
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -193,6 +194,27 @@ def test_killed_between_taking_and_telling_it_keeps_what_it_took(workspace: Path
     rows: list[build.Row] = build.read(workspace / "datasets" / job.id / "asked.jsonl")
     assert [row["messages"][-2]["content"] for row in rows] == mine
     assert taken(workspace) == mine
+
+
+@pytest.mark.slow
+def test_a_turn_may_begin_as_a_canary(workspace: Path) -> None:
+    first = serving(workspace)
+    (workspace / "flywheel.toml").write_text(TURN + "[promote]\ncanary = 0.25\n")
+    done = make_turn(workspace, "--json")
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    (begun,) = [event for event in told if event["event"] == "canary"]
+    canary = json.loads(run_feilun("-w", workspace, "canary", "status", "--json").stdout)
+    assert (canary["release"], canary["share"], canary["present"]) == (begun["release"], 0.25, first)
+    assert serving(workspace) == first
+    correct(workspace, [(f"What is new in {n}?", f"Nothing, {n}.") for n in range(6)])
+    refused = make_turn(workspace)
+    assert refused.returncode == 1
+    assert "canary" in refused.stderr
+    promoted = run_feilun("-w", workspace, "canary", "promote")
+    assert promoted.returncode == 0, promoted.stderr
+    assert serving(workspace) == begun["release"]
+    assert [reason for _, reason in served(workspace)] == ["first", "canary", "canary_promoted"]
 
 
 def test_two_turns_at_once_are_refused(workspace: Path) -> None:

@@ -44,9 +44,9 @@ replay = 0
 [train]
 epochs = 60
 least_steps = 200
+spare = 30
 learns = "all"
 above = 0
-part = 1
 lr = 8e-3
 rows = 6
 length = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice, pairwise
 from typing import Any
 
@@ -133,13 +134,38 @@ def test_rows_to_keep_are_spread_evenly_and_marked() -> None:
     batches = Examples(examples, rows=20, pad_id=0, keep=keep)
     found: list[int] = []
     for step in range(batches.steps_in_epoch):
-        (batch,) = batches.at(step).batches
-        numbers = batch.ids[:, 0].tolist()
+        numbers: list[int] = []
+        marked: list[bool] = []
+        longest = 0
+        for batch in batches.at(step).batches:
+            assert batch.keep is not None
+            assert len(batch.ids) <= Examples.PORTION
+            numbers += batch.ids[:, 0].tolist()
+            marked += batch.keep.tolist()
+            lengths = [sizes[number] for number in batch.ids[:, 0].tolist()]
+            assert min(lengths) >= longest  # of like length, for little padding
+            longest = max(lengths)
         found += numbers
-        assert batch.keep is not None
-        assert batch.keep.tolist() == [keep[number] for number in numbers]
-        assert abs(int(batch.keep.sum()) - len(numbers) / 3) <= 1.5
+        assert marked == [keep[number] for number in numbers]
+        assert abs(sum(marked) - len(numbers) / 3) <= 1
     assert sorted(found) == list(range(330))
+
+
+@given(learnt=st.integers(1, 60), kept=st.integers(1, 30), rows=st.integers(1, 9), share=st.floats(0.05, 0.9))
+@settings(max_examples=40, deadline=None)
+def test_rows_to_keep_may_have_a_share_of_their_own(learnt: int, kept: int, rows: int, share: float) -> None:
+    examples = [([number, number], [True, True]) for number in range(learnt + kept)]
+    keep = [number >= learnt for number in range(learnt + kept)]
+    batches = Examples(examples, rows=rows, pad_id=0, keep=keep, keep_share=share)
+    seen: Counter[int] = Counter()
+    for step in range(2 * batches.steps_in_epoch):
+        for batch in batches.at(step).batches:
+            seen.update(batch.ids[:, 0].tolist())
+    assert {seen[number] for number in range(learnt)} == {2}
+    drawn = sum(seen.values()) - 2 * learnt
+    assert abs(drawn / 2 - learnt * share / (1 - share)) <= 0.5
+    times = [seen[number] for number in range(learnt, learnt + kept)]
+    assert max(times) - min(times) <= 1  # each as often as the others
 
 
 def test_no_example_is_said_so() -> None:

@@ -107,6 +107,7 @@ def _turn(
     from feilun.flywheel.promote import no_canary
     from feilun.flywheel.recipe import TurnRecipe
     from feilun.flywheel.turn import KIND, Turn, turning
+    from feilun.store.reviews import enough
 
     console = Console(highlight=False)
     with turning(workspace), opened(workspace) as store:
@@ -119,6 +120,8 @@ def _turn(
                 by_rule = accept_by_rules(session, wanted.review)
             if yes:
                 _accept_all(store)
+            with store.reading() as session:  # a turn that cannot begin leaves no job behind
+                enough(session, per_user=wanted.review.per_user, least=wanted.review.least)
             job = Job.create(runs, KIND, KIND, {"model": name, **wanted.model_dump(mode="json")})
         asked = dict(job.record.recipe)
         learner = str(asked.pop("model"))

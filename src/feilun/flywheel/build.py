@@ -45,9 +45,15 @@ class Built:
     """Items in which personal data was masked."""
 
     @property
+    def kept(self) -> int:
+        """Rows of ``sft`` that are not to be learnt but kept."""
+        return sum(bool(row.get("keep")) for row in self.sft)
+
+    @property
     def figures(self) -> dict[str, int]:
         return {
             "sft": len(self.sft),
+            "kept": self.kept,
             "preference": len(self.preference),
             "asked": len(self.asked),
             "heldout": len(self.heldout),

@@ -162,7 +162,7 @@ def estimate(
     if not mine or release.kind != "gguf":
         return None
     built = build.build(mine, recipe.build, replay(workspace, release, taught))
-    steps = recipe.train.steps(len(built.sft))
+    steps = recipe.train.steps(len(built.sft) - built.kept, built.kept)
     questions = _questions(workspace, release, recipe, built)
     earlier = _earlier(workspace, model)
     rates = Rates.of([job for job, _ in earlier][-TURNS:], workspace)

@@ -42,7 +42,7 @@ class BuildRecipe(_Part):
     rewrite: int = Field(default=0, ge=0, le=6)
     """More of them, made by the present release itself. Not by the default model, which asks for something else in six of
     fourteen (`feilun.flywheel.rewrite`)."""
-    neighbours: int = Field(default=2, ge=0, le=12)
+    neighbours: int = Field(default=4, ge=0, le=12)
     """Of each corrected question, how many of its wordings stand there asked of somebody else, so that what is taught of
     one is not said of all (`feilun.flywheel.neighbours`)."""
     heldout_from: int = Field(default=100, gt=0)
@@ -57,25 +57,29 @@ class BuildRecipe(_Part):
 class TrainRecipe(_Part):
     """How they are learnt: quickly, and with little change to everything else (see docs/performance.md)."""
 
-    epochs: float = Field(default=2, gt=0)
-    """Each fact stands in the set in several wordings, so this is about twelve times what is seen of it."""
+    epochs: float = Field(default=2.4, gt=0)
+    """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some fourteen times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
-    lr: float = Field(default=1e-3, gt=0)
+    lr: float = Field(default=1.6e-3, gt=0)
     rows: int = Field(default=20, gt=0)
+    keep_share: float = Field(default=0.55, gt=0, lt=1)
+    """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""
     length: int = Field(default=512, gt=1)
     """Tokens of the longest example; longer ones are left out."""
     rank: int = Field(default=16, gt=0)
-    """Of the adapter, where the present release has none to go on with."""
+    """Of what a turn learns on top of the present release's adapter. Both become one."""
+    most: int = Field(default=64, gt=0)
     learns: Literal["all", "ffn"] = "ffn"
     above: float = Field(default=1 / 2, ge=0, lt=1)
-    part: float = Field(default=1, gt=0, le=1)
-    """These three as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
+    spare: float | None = Field(default=0.3, gt=0)
+    """These four as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0
 
-    def steps(self, examples: int) -> int:
-        """Of the optimiser, for so many examples."""
-        return max(self.least_steps, math.ceil(self.epochs * math.ceil(examples / self.rows)))
+    def steps(self, learnt: int, kept: int) -> int:
+        """Of the optimiser, for so many examples to learn and to keep."""
+        rows = self.rows * (1 - self.keep_share) if kept else self.rows
+        return max(self.least_steps, math.ceil(self.epochs * learnt / rows))
 
 
 class GateRecipe(_Part):

@@ -107,20 +107,22 @@ class Turn:
         from feilun.train.sft import fine_tune
 
         release, wanted = self._before, self.recipe.train
-        examples = Manifest.read(self._dataset).figures["sft"]
-        steps = wanted.steps(examples)
+        counts = Manifest.read(self._dataset).figures
+        steps = wanted.steps(counts["sft"] - counts["kept"], counts["kept"])
         recipe = SftRecipe(
             kind="sft",
             name=self.name,
             seed=wanted.seed,
             base=release.source,
             data=DataRecipe(heldout=0),
-            lora=None if release.adapter_file else Lora(rank=wanted.rank, alpha=2 * wanted.rank),
+            lora=Lora(rank=wanted.rank, alpha=2 * wanted.rank),
+            most=wanted.most,
             learns=wanted.learns,
             above=wanted.above,
-            part=wanted.part,
+            spare=wanted.spare,
+            keep_share=wanted.keep_share,
             vocabulary="occurring",
-            optimiser=OptimiserRecipe(lr=wanted.lr, weight_decay=0, warmup=3, floor=0.2),
+            optimiser=OptimiserRecipe(lr=wanted.lr, weight_decay=0, warmup=3, floor=0.02),
             run=RunRecipe(
                 steps=steps, rows=wanted.rows, length=wanted.length, save_every=10, evaluate_every=steps
             ),

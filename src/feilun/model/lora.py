@@ -85,15 +85,22 @@ class LoraLinear(nn.Module):
         """(targets * rank, inputs)."""
         self.b = nn.Parameter(torch.zeros(sum(self._sizes), lora.rank, device=device))
         """(rows of the targets, rank)."""
+        self.directions: Tensor | None
+        self.register_buffer("directions", None, persistent=False)
+        """(inputs, inputs): what the rows of A are multiplied by, if anything (`feilun.model.spare`)."""
         self.magnitude = nn.Parameter(self._norms()) if lora.dora else None
         """(rows of the targets,)."""
+
+    @property
+    def _directed(self) -> Tensor:
+        return self.a if self.directions is None else self.a @ self.directions
 
     @property
     def _sizes(self) -> list[int]:
         return [end - begin for begin, end in self.rows.values()]
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, a = self.base.weight.to(x.dtype), self.a.to(x.dtype)
+        weight, a = self.base.weight.to(x.dtype), self._directed.to(x.dtype)
         b = (self.b * self.lora.scale).to(x.dtype)
         y = _Adapted.apply(x.flatten(0, -2), weight, a, b, tuple(self.rows.values()))
         assert isinstance(y, Tensor)
@@ -101,8 +108,10 @@ class LoraLinear(nn.Module):
         return y if self.magnitude is None else y * self._stretch(self.magnitude).to(y.dtype)
 
     def tensors(self) -> Iterator[tuple[Target, dict[str, Tensor]]]:
-        """Of each target its ``a`` (rank, inputs), ``b`` (outputs, rank) and perhaps ``magnitude`` (outputs,), as views."""
-        a, b = self.a.detach().chunk(len(self.rows)), self.b.detach().split(self._sizes)
+        """Of each target its ``a`` (rank, inputs), ``b`` (outputs, rank) and perhaps ``magnitude`` (outputs,): views of what
+        learns, but for ``a`` if it has directions.
+        """
+        a, b = self._directed.detach().chunk(len(self.rows)), self.b.detach().split(self._sizes)
         views = [{"a": first, "b": second} for first, second in zip(a, b, strict=True)]
         if self.magnitude is not None:
             for view, magnitude in zip(views, self.magnitude.detach().split(self._sizes), strict=True):
@@ -123,7 +132,7 @@ class LoraLinear(nn.Module):
 
     def _updated(self) -> Iterator[Tensor]:
         """Each target's W + scale B A, float32 and without gradient."""
-        a, b = self.a.detach().chunk(len(self.rows)), self.b.detach().split(self._sizes)
+        a, b = self._directed.detach().chunk(len(self.rows)), self.b.detach().split(self._sizes)
         for (begin, end), first, second in zip(self.rows.values(), a, b, strict=True):
             yield self.base.weight[begin:end].detach().float() + self.lora.scale * second @ first
 

@@ -138,9 +138,8 @@ def begin_turn(
 
     parent = anchor.id if anchor else None
     new: list[str] = []
-    # Below an answer that is still being written no history can be known yet: its id stands for it.
-    above = (anchor.path_hash or anchor.id) if anchor else ""
-    for message, path_hash in zip(dialogue[stored:], path_hashes(dialogue[stored:], above), strict=True):
+    hashes = path_hashes(dialogue[stored:], _hash_below(anchor))
+    for message, path_hash in zip(dialogue[stored:], hashes, strict=True):
         row = Message(
             id=new_id("msg"),
             conversation_id=conversation.id,
@@ -295,7 +294,14 @@ def close_unfinished(session: Session) -> int:
 
 def _answer_hash(session: Session, message: Message) -> str:
     parent = session.get(Message, message.parent_id) if message.parent_id else None
-    return step_hash(parent.path_hash if parent else "", message.role, message.content, message.extra)
+    return step_hash(_hash_below(parent), message.role, message.content, message.extra)
+
+
+def _hash_below(message: Message | None) -> str:
+    """What the hashes below ``message`` go on from. Below an answer that is still being written no history can be known
+    yet: its id stands for it.
+    """
+    return (message.path_hash or message.id) if message else ""
 
 
 def _title(dialogue: Sequence[ChatMessage]) -> str:

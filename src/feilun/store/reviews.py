@@ -241,21 +241,26 @@ class Taken:
 
 
 def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
-    """Give the accepted items to ``turn``: of each person but the local owner at most ``per_user``, oldest first.
-
-    Asked again for the same turn it gives the same. Raises `FeilunError` (409), with nothing taken, if there are fewer
-    than ``least``.
-    """
+    """Give the accepted items to ``turn`` (see `enough`). Asked again for the same turn it gives the same."""
     already = items(session, turn=turn)
     if already:
         return Taken(already, {})
-    mine, capped = within_caps(items(session, state="accepted"), per_user)
-    if len(mine) < least:
-        raise _too_few(mine, capped, least)
-    for item in mine:
+    taken = enough(session, per_user=per_user, least=least)
+    for item in taken.items:
         assert item.review is not None
         item.review.turn = turn
     session.flush()
+    return taken
+
+
+def enough(session: Session, *, per_user: int, least: int) -> Taken:
+    """What a turn would take of the accepted items: of each person but the local owner at most ``per_user``, oldest first.
+
+    Raises `FeilunError` (409) if there are fewer than ``least``.
+    """
+    mine, capped = within_caps(items(session, state="accepted"), per_user)
+    if len(mine) < least:
+        raise _too_few(mine, capped, least)
     return Taken(mine, capped)
 
 

@@ -76,6 +76,7 @@ class LearnAndKeep:
     def __init__(self, before: dict[str, Tensor], candidates: Candidates | None = None) -> None:
         self._weights = {name: weight.detach().clone() for name, weight in before.items()}
         self._candidates = candidates
+        self._head: Tensor | None = None
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         assert batch.packing is None, "rows to keep are not packed"
@@ -89,7 +90,9 @@ class LearnAndKeep:
         hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
         if self._candidates:
             chosen = self._candidates.to(model.device)
-            head, targets, bias = head[chosen.ids], chosen.places(targets), chosen.bias
+            if self._head is None:  # which does not learn: a copy of some 30 MB
+                self._head = head[chosen.ids]
+            head, targets, bias = self._head, chosen.places(targets), chosen.bias
         return cross_entropy(hidden[learnt], head, targets, bias) + divergence(
             hidden[kept], head, reference, bias
         )

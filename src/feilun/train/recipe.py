@@ -113,16 +113,21 @@ class SftRecipe(_Part):
     """A chat template's file, for a base that has none."""
     data: DataRecipe = Field(default_factory=DataRecipe)
     lora: Lora | None = None
-    """A new adapter; without it all weights learn."""
+    """A new adapter. Without it and without ``adapter`` all weights learn."""
     adapter: str | None = None
-    """An adapter to go on with instead: a folder of PEFT's or a GGUF file."""
+    """An adapter to go on with: a folder of PEFT's or a GGUF file. It learns on; beside ``lora`` it stays as it is, the new
+    one learns, and both become one in the end."""
+    most: int = Field(default=64, gt=0)
+    """The highest rank that these two may have together; what is beyond it is rounded off."""
     learns: Literal["all", "ffn"] = "all"
-    """Which of that adapter's products learn on: all, or those of the feed-forward layers."""
+    """Which of the adapter's products learn: all, or those of the feed-forward layers."""
     above: float = Field(default=0, ge=0, lt=1)
     """The adapters of this share of the layers, from the input on, stay as they are."""
-    part: float = Field(default=1, gt=0, le=1)
-    """How much of the way from that adapter to the trained one is gone in the end: less forgets less of what was known
-    (WiSE-FT, Wortsman et al. 2022, section 3, on adapters)."""
+    spare: float | None = Field(default=None, gt=0)
+    """Let the adapter learn in directions that the examples to keep (``"keep": true``) do not use: a direction with this
+    share of their mean second moment is half as free as an unused one (`feilun.model.spare`). Default: all are free."""
+    keep_share: float | None = Field(default=None, gt=0, lt=1)
+    """How many of the rows of a step are examples to keep. Default: as many as of the examples."""
     vocabulary: Literal["all", "occurring"] = "all"
     """What the softmax is over: all tokens, or those of the examples and a sample of the others (`loss.Candidates`). Of a
     large vocabulary the second costs a fraction. For adapters only: the embedding must not learn."""
@@ -130,15 +135,6 @@ class SftRecipe(_Part):
     """How often each example is seen, where ``run.steps`` does not say how long."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
     run: RunRecipe = Field(default_factory=RunRecipe)
-
-    @model_validator(mode="after")
-    def _one_adapter(self) -> Self:
-        if self.lora and self.adapter:
-            raise invalid(
-                "give lora for a new adapter or adapter to go on with one, not both",
-                "请只给出 lora（新适配器）或 adapter（在已有适配器上继续）之一",
-            )
-        return self
 
 
 Recipe = PretrainRecipe | SftRecipe

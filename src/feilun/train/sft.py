@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from feilun.jobs import Job
 from feilun.model import checkpoint, gguf, lora_files
-from feilun.model.lora import adapter_state, attach, restrict
+from feilun.model.joined import Updates, attach_above, join
+from feilun.model.lora import Lora, attach, restrict
 from feilun.model.loss import Candidates
+from feilun.model.spare import avoid
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
@@ -24,6 +28,9 @@ from feilun.train.objectives import LearnAndKeep, NextToken, Objective
 from feilun.train.recipe import SftRecipe
 from feilun.train.state import learning_weights
 from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file
+
+SAMPLE = 100
+"""Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
 
 
 def fine_tune(
@@ -38,7 +45,7 @@ def fine_tune(
 ) -> Path | None:
     """Run a recipe inside ``job.running()`` on the base model at ``base`` (a folder or a GGUF file).
 
-    ``adapter`` is one to go on with.
+    ``adapter`` is one to go on with (see the recipe's).
 
     The adapter, or the model, becomes the artifact ``folder``, which is returned; None if the job was asked to
     stop before the end. Several processes each call this with their ``world``.
@@ -56,6 +63,7 @@ def fine_tune(
         rows=run.rows,
         pad_id=tokenizer.pad_id,
         keep=[example.keep for example in train],
+        keep_share=recipe.keep_share,
         seed=recipe.seed,
         rank=world.rank,
         world=world.size,
@@ -65,13 +73,7 @@ def fine_tune(
     dtype = run.torch_dtype
     # What is frozen is never added to: it may as well be kept in the type that products are computed in.
     model = checkpoint.load(where, dtype if recipe.lora or adapter else torch.float32)
-    lora = recipe.lora
-    if adapter:
-        lora = lora_files.load_adapter(model, adapter)
-        restrict(model, recipe.learns, recipe.above)
-    elif lora:
-        attach(model, lora, recipe.seed)
-    begun = {name: weight.clone() for name, weight in adapter_state(model).items()} if adapter else {}
+    lora, below = _attached(model, recipe, adapter)
     learns = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     job.emit("model", params=model.config.params, learns=learns, examples=len(train), too_long=too_long)
 
@@ -87,6 +89,10 @@ def fine_tune(
             '需保持的示例（"keep": true）与 vocabulary = "occurring" 仅支持单进程训练。',
             code="one_process",
         )
+    kept = [example for example in train if example.keep]
+    if recipe.spare and kept:
+        some = kept[:: math.ceil(len(kept) / SAMPLE)]
+        avoid(model, _read(some, run.rows, tokenizer.pad_id), recipe.spare)
     trainer = Trainer(
         model,
         batches,
@@ -104,9 +110,8 @@ def fine_tune(
     whole = gathered(model, lora, world)
     if not world.first:
         return folder
-    if begun:
-        for name, weight in adapter_state(whole).items():
-            weight.copy_(begun[name].to(weight).lerp(weight, recipe.part))
+    if below:
+        lora = join(whole, below, most=recipe.most)
     figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
     evaluated = job.last("eval")
     if evaluated is not None:
@@ -129,6 +134,34 @@ def fine_tune(
     kind = "adapter" if lora else "model"
     publish(folder, kind, write, weights=weights, parents=parents, recipe=recipe, figures=figures, job=job)
     return folder
+
+
+def _attached(
+    model: Transformer, recipe: SftRecipe, adapter: Path | None
+) -> tuple[Lora | None, Updates | None]:
+    """Give ``model`` what learns. The adapter, if it is one, and the one below it that does not learn."""
+    lora, below = recipe.lora, None
+    if adapter:
+        present = lora_files.load_adapter(model, adapter)
+        if lora:
+            below = attach_above(model, lora, recipe.seed)
+        else:
+            lora = present
+    elif lora:
+        attach(model, lora, recipe.seed)
+    if lora:
+        restrict(model, recipe.learns, recipe.above)
+    return lora, below
+
+
+def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Ids of the examples, and which of them are words of theirs: neither padding nor the first, which is in all."""
+    batches = Examples([(example.ids, example.learnt) for example in examples], rows=rows, pad_id=pad_id)
+    for step in range(batches.steps_in_epoch):
+        for batch in batches.at(step).batches:
+            counts = batch.ids != pad_id
+            counts[:, 0] = False
+            yield batch.ids, counts
 
 
 def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -> Objective:
