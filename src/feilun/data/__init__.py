@@ -1,1 +1,1 @@
-"""DATA: raw text in, token shards out. Needs the extra ``feilun[train]``."""
+"""DATA: raw pages and text in; clean documents and token shards out. `pii` needs no extra, the others ``feilun[data]``."""

@@ -1,0 +1,151 @@
+"""Boilerplate lines of a page, dropped one by one, each with a reason.
+
+One Aho-Corasick automaton over the whole text finds the lines that hold a word of some rule; only those meet
+the patterns, as their Simplified shadow. An ordinary article has few or none.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from itertools import accumulate
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+from feilun.data.lines.frequent import LineCounter, frequent_lines, line_key
+from feilun.data.lines.rules import GONE, GONE_WORDS, RULES, Reason
+from feilun.data.repair.script import converter, simplified
+
+__all__ = ["Cleaned", "LineCounter", "Reason", "clean_lines", "frequent_lines", "line_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """``dropped`` holds (number of the line in the text it came from, counted from 0; the line; why)."""
+
+    text: str
+    dropped: list[tuple[int, str, Reason]]
+
+
+def clean_lines(text: str, *, title: str, frequent: Set[int] = frozenset()) -> Cleaned:
+    """The text without its boilerplate lines.
+
+    ``frequent`` are keys (`line_key`) of lines frequent within the page's site. A line that repeats the title
+    stays, whatever it says.
+    """
+    lines = text.split("\n")
+    why = _by_rule(text, lines, title)
+    if frequent:
+        for number, line in enumerate(lines):
+            if line.strip() and number not in why and line_key(line) in frequent:
+                why[number] = "frequent"
+    heading = title.strip()
+    for number in [number for number in why if heading and lines[number].strip() == heading]:
+        if why[number] != "soft404":
+            del why[number]
+    if not why:
+        return Cleaned(text, [])
+    kept = [line for number, line in enumerate(lines) if number not in why]
+    return Cleaned("\n".join(kept), [(number, lines[number], why[number]) for number in sorted(why)])
+
+
+_SHORT = 300
+"""Characters of a page that may be nothing but the news that it is not there."""
+_SENTENCE = re.compile(r"[。！？；!?…]|\.(?:\s|$)")
+_LINKS = 12
+"""Titles that may follow a heading such as 相关阅读."""
+_LONGEST = max(rule.longest for rule in RULES)
+_BATCH = 100_000
+_LINK = 45
+"""Characters of such a title."""
+
+
+def _by_rule(text: str, lines: list[str], title: str) -> dict[int, Reason]:
+    found: dict[int, Reason] = {}
+    gone = _GONE_TITLE.search(simplified(title)) is not None
+    for number, rules in _suspects(lines).items():
+        shadow = simplified(lines[number])
+        for rule in sorted(rules):
+            if rule == len(RULES):
+                gone = gone or (len(shadow) <= 100 and GONE.search(shadow) is not None)
+            elif len(shadow) <= RULES[rule].longest and RULES[rule].pattern.fullmatch(shadow):
+                found[number] = RULES[rule].reason
+                break
+    if gone and len(text) <= _SHORT:
+        return {number: "soft404" for number, line in enumerate(lines) if line.strip()}
+    _follow(lines, found)
+    return found
+
+
+_GONE_TITLE = re.compile(rf"\s*(?:404|{GONE.pattern})", re.IGNORECASE)
+
+
+def _follow(lines: list[str], found: dict[int, Reason]) -> None:
+    """Drops the titles listed under a heading of related links, if nothing but such lines follows it."""
+    for number in [number for number, reason in found.items() if reason == "related"]:
+        listed: list[int] = []
+        for at in range(number + 1, len(lines)):
+            line = lines[at].strip()
+            if not line or at in found:
+                continue
+            if len(line) > _LINK or _SENTENCE.search(line) or len(listed) == _LINKS:
+                break
+            listed.append(at)
+        else:
+            if number * 2 >= len(lines) - len(listed):
+                found.update(dict.fromkeys(listed, "related"))
+
+
+def _suspects(lines: list[str]) -> dict[int, set[int]]:
+    """Line number to the rules of which it holds a word; lines too long for every rule have none."""
+    suspects: dict[int, set[int]] = {}
+    for first, batch in _batches(lines):
+        hits = _AUTOMATON.find_matches_as_indexes(_encodable("\n".join(batch)), overlapping=True)
+        if hits:
+            starts = list(accumulate((len(line) + 1 for line in batch), initial=0))
+            for pattern, start, _ in hits:
+                number = first + bisect_right(starts, start) - 1
+                suspects.setdefault(number, set()).update(_RULES_OF[pattern])
+    return suspects
+
+
+def _batches(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Lines in parts of bounded size, so that a page of nothing but such words does not fill the memory."""
+    first, batch, size = 0, list[str](), 0
+    for number, line in enumerate(lines):
+        batch.append(line if len(line) <= _LONGEST else "")
+        size += len(batch[-1]) + 1
+        if size > _BATCH:
+            yield first, batch
+            first, batch, size = number + 1, [], 0
+    yield first, batch
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which UTF-8 cannot hold; as long as before."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
+
+
+def _automaton() -> tuple[AhoCorasick, list[tuple[int, ...]]]:
+    """Every word in both scripts, and in the three ways that a Latin word is capitalised."""
+    traditional = [converter(name) for name in ("s2t", "s2tw", "s2hk")]
+    rules: dict[str, set[int]] = {}
+    for number, words in enumerate([*(rule.words for rule in RULES), GONE_WORDS]):
+        for word in words:
+            written = {word, word.upper(), word.title(), word.capitalize()}
+            for form in written | {convert(word) for convert in traditional}:
+                rules.setdefault(form, set()).add(number)
+    forms = sorted(rules)
+    return (
+        AhoCorasick(forms, store_patterns=False, implementation=Implementation.DFA),
+        [tuple(sorted(rules[form])) for form in forms],
+    )
+
+
+_AUTOMATON, _RULES_OF = _automaton()

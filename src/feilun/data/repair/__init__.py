@@ -1,0 +1,101 @@
+"""Repairs of a text, each with a receipt.
+
+A repair is a function from a text to the edits it proposes; one module holds one. `repair` applies them in the
+order in which they lay damage bare, and again until nothing changes, so that it is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from feilun.data.repair.composed import composed
+from feilun.data.repair.controls import controls
+from feilun.data.repair.edits import Cause, Edit, replay
+from feilun.data.repair.entities import entities
+from feilun.data.repair.glosses import glosses
+from feilun.data.repair.letters import letters
+from feilun.data.repair.marks import doubled, width
+from feilun.data.repair.mojibake import mojibake
+from feilun.data.repair.script import simplified
+from feilun.data.repair.shifted import shifted_score
+from feilun.data.repair.titles import hijacked
+
+__all__ = ["Cause", "Edit", "Repaired", "repair", "replay", "shifted_score", "simplified"]
+
+_Repair = tuple[Callable[[str], list[Edit]], frozenset[str] | None]
+
+
+def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
+    return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
+
+
+# Beside each repair the characters without which it has nothing to do: one look at the set of a text's
+# characters spares a clean page nearly every scan.
+_IN_TEXT: tuple[_Repair, ...] = (
+    (entities, frozenset("&")),
+    (mojibake, _characters((0xA1, 0xF7))),
+    (
+        controls,
+        _characters((0, 8), (0xB, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E))
+        | _characters((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xD800, 0xDFFF))
+        | _characters((0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F)),
+    ),
+    (composed, None),
+    (glosses, frozenset("(（")),
+    (letters, _characters((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))),
+    (width, frozenset(",:;!?")),
+    (doubled, frozenset(",，、。")),
+)
+_IN_TITLE = tuple(one for one in _IN_TEXT if one[0] is not width)
+_LONGEST = 2_000_000
+"""Characters: what comes after is left as it is, so that a hostile page's receipt fits in memory."""
+_ROUNDS = 12
+"""Enough for any page; what a repair lays bare for an earlier one is rare, and each round costs a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A page after its repairs.
+
+    ``replay(original text, edits)`` is ``text`` and ``replay(original title, title_edits)`` is ``title``.
+    ``shifted`` is the damage by byte shifts, which no repair mends: places in 1,000 characters of the original.
+    """
+
+    title: str
+    text: str
+    edits: list[Edit]
+    title_edits: list[Edit]
+    shifted: float
+
+
+def repair(title: str, text: str) -> Repaired:
+    """All repairs of title and text. Pure, idempotent; neither grows. Of a longer text the first 2 M characters."""
+    new_text, edits = _settle(text[:_LONGEST], _IN_TEXT)
+    new_text += text[_LONGEST:]
+    new_title, title_edits = _settle(title, _IN_TITLE)
+    cut = hijacked(new_title, new_text)
+    if cut:
+        cut.reverse()
+        new_title = replay(new_title, cut)
+        title_edits += cut
+    return Repaired(new_title, new_text, edits, title_edits, shifted_score(text))
+
+
+def _settle(text: str, repairs: tuple[_Repair, ...]) -> tuple[str, list[Edit]]:
+    receipt: list[Edit] = []
+    for _ in range(_ROUNDS):
+        before = len(receipt)
+        seen = set(text)
+        for propose, needs in repairs:
+            if needs is not None and seen.isdisjoint(needs):
+                continue
+            edits = propose(text)
+            if edits:
+                edits.reverse()
+                text = replay(text, edits)
+                seen = set(text)
+                receipt += edits
+        if len(receipt) == before:
+            break
+    return text, receipt
