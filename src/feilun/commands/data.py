@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from feilun.commands import corpus
 from feilun.commands.extras import need_train
 from feilun.text import FeilunError, say
 from feilun.workspace import MANIFEST, Manifest, Workspace
@@ -27,9 +28,10 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _data() -> None:  # pyright: ignore[reportUnusedFunction]  (keeps `tokens` a command of a group)
-    pass
+app.command("build", help=corpus.BUILD_HELP)(corpus.build)
+app.command("report", help=corpus.REPORT_HELP)(corpus.report)
+app.command("why", help=corpus.WHY_HELP)(corpus.why)
+app.command("sample", help=corpus.SAMPLE_HELP)(corpus.sample)
 
 
 @app.command(

@@ -9,17 +9,30 @@ from collections.abc import Generator
 
 from feilun.text import FeilunError
 
+_DATA = (
+    "numpy", "pyarrow", "resiliparse", "fastwarc", "ftfy", "opencc", "pypinyin", "ahocorasick_rs", "xxhash", "pypdfium2",
+    "fsspec", "zstandard",
+)  # fmt: skip
 _TRAIN = ("torch", "numpy", "safetensors", "tokenizers", "gguf", "jinja2", "zstandard")
 
 
 def need_train() -> None:
     """Raises `FeilunError` with the line to type, if ``feilun[train]`` is not installed."""
-    missing = [name for name in _TRAIN if importlib.util.find_spec(name) is None]
+    _need(_TRAIN, "train")
+
+
+def need_data() -> None:
+    """Raises `FeilunError` with the line to type, if ``feilun[data]`` is not installed."""
+    _need(_DATA, "data")
+
+
+def _need(modules: tuple[str, ...], extra: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise FeilunError(
-            f"This command needs {', '.join(missing)}. Install them: pip install 'feilun[train]' (in the source tree: make up-train).",
-            f"此命令需要 {'、'.join(missing)}。请安装：pip install 'feilun[train]'（在源码目录：make up-train）。",
-            code="train_not_installed",
+            f"This command needs {', '.join(missing)}. Install them: pip install 'feilun[{extra}]' (in the source tree: make up-train).",
+            f"此命令需要 {'、'.join(missing)}。请安装：pip install 'feilun[{extra}]'（在源码目录：make up-train）。",
+            code=f"{extra}_not_installed",
         )
 
 

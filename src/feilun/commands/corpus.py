@@ -1,0 +1,275 @@
+"""``feilun data build|report|why|sample``: raw pages to a corpus, and what became of each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import webbrowser
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Line
+
+from feilun.commands.chat import printable
+from feilun.commands.extras import need_data
+from feilun.commands.jobs import draw, job_to_resume
+from feilun.jobs import Job
+from feilun.recipe import read_recipe, shipped
+from feilun.text import FeilunError, say
+from feilun.workspace import Workspace
+
+if TYPE_CHECKING:
+    from feilun.data.recipe import CorpusRecipe
+    from feilun.data.why import Trace
+
+BUILD_HELP = say(
+    "Make a corpus of pages and documents: WARC, HTML, PDF, DOCX, EPUB, Markdown, JSON lines, Parquet or text, from files, "
+    "folders or URLs. It stands in the workspace under `corpora/NAME`: what is kept, what is not and why.\n\n"
+    "Killed or stopped, it goes on with `--resume`.\n\n"
+    "Example: `feilun data build --source ~/pages --name mine`",
+    "把网页和文档制成语料库：WARC、HTML、PDF、DOCX、EPUB、Markdown、JSON 行、Parquet 或文本，来自文件、文件夹或 URL。"
+    "结果存放于工作区的 `corpora/名称`：保留了什么，丢弃了什么及其原因。\n\n"
+    "被终止或停止后，用 `--resume` 继续。\n\n"
+    "示例：`feilun data build --source ~/pages --name mine`",
+)
+WHY_HELP = say(
+    "Walk the way of a document again: what was read, repaired, dropped, masked and scored, and why it was kept or not. "
+    "Its source must still be there.\n\n"
+    "Example: `feilun data why mine news/0042.html`",
+    "重走一篇文档的过程：读取、修复、删去、遮盖与评分，以及保留或丢弃的原因。数据源须仍然存在。\n\n"
+    "示例：`feilun data why mine news/0042.html`",
+)
+SAMPLE_HELP = say(
+    "Show documents of a corpus, or with `--dropped` some that were dropped for a reason.\n\n"
+    "Examples:\n\n`feilun data sample mine`\n\n`feilun data sample mine --dropped near_copy`",
+    "查看语料库中的文档；加 `--dropped` 查看因某原因被丢弃的文档。\n\n"
+    "示例：\n\n`feilun data sample mine`\n\n`feilun data sample mine --dropped near_copy`",
+)
+REPORT_HELP = say(
+    "Open a corpus's report in the browser: how many pages fell to which rule, scores, sites, samples.\n\n"
+    "Example: `feilun data report mine`",
+    "在浏览器中打开语料库报告：各规则丢弃的数量、评分、网站与样例。\n\n示例：`feilun data report mine`",
+)
+
+Corpus = Annotated[
+    str, typer.Argument(metavar="CORPUS", help=say("Its name, or its folder.", "名称或文件夹。"))
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help=say("Print JSON for scripts.", "输出 JSON，供脚本读取。"))
+]
+
+
+def build(
+    context: typer.Context,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RECIPE.toml",
+            help=say("How (default: Feilun's own for web pages).", "配方（默认：飞轮自带的网页配方）。"),
+        ),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help=say("What to read instead of the recipe's sources.", "代替配方中的数据源。")),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help=say("What to call it.", "语料库名称。"))] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help=say("Go on with the newest unfinished build.", "继续最近未完成的构建。")
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
+    ] = False,
+) -> None:
+    need_data()
+    from feilun.data.build import KIND
+    from feilun.data.build import build as make
+    from feilun.data.recipe import CorpusRecipe
+
+    workspace, path = Workspace(context.obj), recipe or shipped("data/web.toml")
+    wanted = _with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
+    runs = workspace.path / "runs"
+    found = job_to_resume(runs, KIND, wanted.name) if resume else None
+    job = found or Job.create(runs, KIND, wanted.name, wanted.model_dump(mode="json"))
+    wanted = CorpusRecipe.model_validate(job.record.recipe)
+    console = Console(highlight=False)
+    with job.running():
+        watching = threading.Thread(target=_show, args=(job, as_json, console))
+        watching.start()
+        made = make(wanted, job, _folder(workspace, wanted.name), workers=workers or os.cpu_count() or 1)
+    watching.join()
+    if made is None:
+        typer.echo(
+            say(
+                f"Stopped. Go on with: feilun jobs resume {job.id}",
+                f"已停止。继续：feilun jobs resume {job.id}",
+            ),
+            err=True,
+        )
+    elif not as_json:
+        _funnel(made, console)
+
+
+def why(context: typer.Context, corpus: Corpus, document: str, as_json: AsJson = False) -> None:
+    need_data()
+    from feilun.data.why import why as walk
+
+    trace = walk(_corpus(context, corpus), document)
+    if as_json:
+        typer.echo(json.dumps(_as_json(trace), ensure_ascii=False, indent=2))
+    else:
+        _tell(trace, Console(highlight=False))
+
+
+def sample(
+    context: typer.Context,
+    corpus: Corpus,
+    dropped: Annotated[
+        str | None,
+        typer.Option(
+            help=say("For this reason, or `all`.", "丢弃原因，或 `all`。"), metavar=say("REASON", "原因")
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("-n", min=1, help=say("How many.", "数量。"))] = 5,
+    as_json: AsJson = False,
+) -> None:
+    need_data()
+    from feilun.data.why import documents, recipe_of
+
+    folder = _corpus(context, corpus)
+    recipe_of(folder)
+    console = Console(highlight=False)
+    for row in islice(documents(folder, dropped=dropped), count):
+        if as_json:
+            typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+            continue
+        head = " · ".join(filter(None, (row["id"], row["reason"], row["lang"], row["title"])))
+        console.print(Line(printable(head), style="bold"))
+        console.print(Line(printable(row["text"][:500])), end="\n\n")
+
+
+def report(context: typer.Context, corpus: Corpus) -> None:
+    path = _corpus(context, corpus) / "report.html"
+    typer.echo(str(path))
+    webbrowser.open(path.absolute().as_uri())
+
+
+def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> CorpusRecipe:
+    """The recipe with its sources found: relative paths begin at the recipe, those of the command line here."""
+    from feilun.data.recipe import SourceRecipe
+
+    if given:
+        sources = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in given]
+    else:
+        sources = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.sources]
+    sets = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.decontaminate]
+    return recipe.model_copy(update={"sources": sources, "decontaminate": sets})
+
+
+def _absolute(path: str, beside: Path) -> str:
+    return path if "://" in path else str(beside.absolute() / path)
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    return workspace.path / "corpora" / name
+
+
+def _corpus(context: typer.Context, name: str) -> Path:
+    folder = Path(name) if Path(name).is_dir() else _folder(Workspace(context.obj), name)
+    if not folder.is_dir():
+        raise FeilunError(
+            f"There is no corpus {name}. Make one: feilun data build",
+            f"没有名为 {name} 的语料库。构建一个：feilun data build",
+            status=404,
+            code="corpus_not_found",
+        )
+    return folder
+
+
+def _funnel(folder: Path, console: Console) -> None:
+    """What became of the pages, as a table."""
+    from feilun.workspace import Manifest
+
+    figures = Manifest.read(folder).figures
+    table = Table(box=None)
+    table.add_column(say("pages", "网页"))
+    table.add_column(say("number", "数量"), justify="right")
+    table.add_row(say("read", "读取"), f"{figures['read']:,}")
+    for reasons in (figures["failed"], figures["dropped"]):
+        for reason, number in sorted(reasons.items(), key=lambda pair: -pair[1]):
+            table.add_row(f"  - {reason}", f"{number:,}")
+    table.add_row(say("kept", "保留"), f"{figures['kept']:,}")
+    console.print(table)
+    console.print(Line(str(folder)))
+
+
+def _as_json(trace: Trace) -> dict[str, Any]:
+    page = trace.refined
+    return {
+        "document": {key: value for key, value in trace.row.items() if not key.startswith("score.")},
+        "scores": page.scores,
+        "edits": [edit._asdict() for edit in trace.gathered.edits],
+        "lines": [{"line": number, "text": line, "reason": why} for number, line, why in page.lines],
+        "passages": [cut._asdict() for cut in page.cuts],
+        "masked": [found._asdict() for found in page.masked],
+        "hits": [hit._asdict() for hit in page.hits],
+        "rules_broken": trace.broken,
+    }
+
+
+def _tell(trace: Trace, console: Console) -> None:
+    row, gathered, refined = trace.row, trace.gathered, trace.refined
+
+    def heading(en: str, zh: str) -> None:
+        console.print(Line(say(en, zh), style="bold"))
+
+    def line(text: str) -> None:
+        console.print(Line(printable(f"  {text}")))
+
+    heading("Read", "读取")
+    for name in ("source", "id", "kind", "url", "charset", "site", "date", "lang", "title"):
+        if row[name]:
+            line(f"{name}: {row[name]}")
+    line(say(f"{len(gathered.extracted):,} characters extracted", f"提取 {len(gathered.extracted):,} 个字符"))
+    heading(f"Repaired ({len(gathered.edits)})", f"修复（{len(gathered.edits)} 处）")
+    for edit in gathered.edits[:50]:
+        line(f"{edit.cause} {edit.start}-{edit.end} → {edit.replacement!r} ({edit.confidence:.2f})")
+    heading(f"Lines dropped ({len(refined.lines)})", f"删去的行（{len(refined.lines)}）")
+    for number, text, reason in refined.lines[:50]:
+        line(f"{reason} {number}: {text[:100]}")
+    for cut in refined.cuts:
+        line(say(f"repeated passage {cut.start}-{cut.end}", f"重复段落 {cut.start}-{cut.end}"))
+    for found in refined.masked:
+        line(say(f"masked: {found.kind}", f"遮盖：{found.kind}"))
+    for hit in refined.hits:
+        line(say(f"of the evaluation set {hit.set}: {hit.item}", f"出自评测集 {hit.set}：{hit.item}"))
+    heading("Scores", "评分")
+    for name, value in refined.scores.items():
+        line(f"{name}: {value:.4g}")
+    if row["reason"]:
+        of = f" ({row['duplicate_of']})" if row.get("duplicate_of") else ""
+        heading(f"Dropped: {row['reason']}{of}", f"丢弃：{row['reason']}{of}")
+        if row["text"] and trace.broken:
+            line(say("rules broken: ", "违反的规则：") + ", ".join(trace.broken))
+    else:
+        heading(f"Kept, read {row['times']} times", f"保留，读取 {row['times']} 次")
+
+
+def _show(job: Job, as_json: bool, console: Console) -> None:
+    events = job.events(follow=True)
+    if as_json:
+        for event in events:
+            typer.echo(json.dumps(event, ensure_ascii=False))
+    else:
+        draw(events, console)

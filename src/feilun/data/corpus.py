@@ -1,0 +1,155 @@
+"""The corpus itself: which documents stay, Parquet shards of what is kept and of what is not, and their manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feilun.data import table
+from feilun.data.decide import decide, times
+from feilun.data.dedup import Shards, find
+from feilun.data.dedup.passages import Frequent, count, drop_frequent
+from feilun.data.recipe import CorpusRecipe
+from feilun.data.report import Samples, report
+from feilun.data.sources import Reason
+from feilun.jobs import Job
+from feilun.workspace import Manifest, new_artifact, sha256_file
+
+ROWS = 50_000
+"""Documents of a shard, at most."""
+BYTES = 2**27
+"""Bytes of text of a shard, roughly at most."""
+
+FAILED: frozenset[str] = frozenset(get_args(Reason))
+"""Reasons of what could not be read at all."""
+KEPT: list[tuple[str, Any]] = [("times", table.pa.int32())]
+DROPPED: list[tuple[str, Any]] = [("duplicate_of", table.pa.string())]
+
+
+def write_corpus(
+    recipe: CorpusRecipe,
+    refined: Sequence[Path],
+    sketches: Path,
+    folder: Path,
+    job: Job,
+    beside: Mapping[str, str],
+) -> Manifest:
+    """Decide on the documents of the ``refined`` parts and write the artifact ``folder``.
+
+    ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names.
+    """
+    scores = table.score_columns(refined[0]) if refined else []
+    known = table.columns(refined, ["id", "source", "lang", "site", "reason", *scores])
+    reasons, effects = decide(recipe.rules, known, seed=recipe.seed)
+    alive = reasons == ""
+    shards = Shards(sketches)
+    copies = find(sketches, 1.0 if recipe.dedup.near is None else recipe.dedup.near, alive)
+    again = alive & ~copies.kept
+    reasons[again & copies.exact] = "exact_copy"
+    reasons[again & ~copies.exact] = "near_copy"
+    frequent = count(sketches, recipe.dedup.passages, reasons == "") if recipe.dedup.passages else None
+    read = _epochs(recipe, known)
+    job.emit("decided", documents=len(reasons), kept=int((reasons == "").sum()))
+    with new_artifact(folder) as draft:
+        kept, dropped = _Rotating(draft, "kept", scores, KEPT), _Rotating(draft, "dropped", scores, DROPPED)
+        tally: Counter[str] = Counter()
+        languages: Counter[str] = Counter()
+        characters, samples, final = 0, Samples(), reasons.copy()
+        for number, row in enumerate(_rows(refined)):
+            reason = str(reasons[number])
+            if not reason and frequent is not None:
+                reason = _without_frequent(row, frequent, number)
+            tally[reason] += 1
+            final[number] = row["reason"] = reason
+            samples.add(row)
+            if reason:
+                of = shards.ids(np.array([copies.of[number]]))[0] if reason.endswith("_copy") else ""
+                dropped.add({**row, "duplicate_of": of})
+            else:
+                languages[row["lang"]] += 1
+                characters += len(row["text"])
+                kept.add({**row, "times": int(read[number])})
+        kept.close()
+        dropped.close()
+        for name, text in beside.items():
+            (draft / name).write_text(text, encoding="utf-8")
+        counted = {reason: tally[reason] for reason in sorted(tally) if reason and reason not in FAILED}
+        figures: dict[str, Any] = {
+            "read": len(reasons),
+            "kept": tally[""],
+            "dropped": counted,
+            "failed": {reason: tally[reason] for reason in sorted(tally) if reason in FAILED},
+            "rules": {name: effect.model_dump() for name, effect in effects.items()},
+            "languages": dict(sorted(languages.items())),
+            "characters": characters,
+        }
+        assert figures["read"] == tally[""] + sum(counted.values()) + sum(figures["failed"].values())
+        whole = report(recipe.name, figures, known, final, scores, samples)
+        (draft / "report.html").write_text(whole, encoding="utf-8")
+        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+        manifest = Manifest(
+            kind="corpus",
+            id="sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest(),
+            name=recipe.name,
+            recipe=recipe.model_dump(mode="json"),
+            files=files,
+            figures=figures,
+        )
+        manifest.write(draft)
+    job.emit("artifact", path=str(folder), id=manifest.id)
+    return manifest
+
+
+def _epochs(recipe: CorpusRecipe, known: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """How often each document is read."""
+    found = np.ones(len(known["id"]), np.int64)
+    for source in recipe.sources:
+        mine = known["source"] == (source.name or source.path.rstrip("/").rsplit("/", 1)[-1])
+        found[mine] = times(known["id"][mine], source.epochs, seed=recipe.seed)
+    return found
+
+
+def _rows(paths: Sequence[Path]) -> Iterator[table.Row]:
+    for path in paths:
+        yield from table.rows(path)
+
+
+def _without_frequent(row: table.Row, frequent: Frequent, number: int) -> str:
+    """Cut passages of too many documents out of a row; gives the reason to drop it if nothing is left."""
+    text, cuts = drop_frequent(row["text"], frequent, number)
+    if cuts:
+        receipt = json.loads(row[table.RECEIPT] or "{}")
+        receipt["passages"] = {**receipt.get("passages", {}), "across": len(cuts)}
+        row["text"], row[table.RECEIPT] = text.strip(), json.dumps(receipt, ensure_ascii=False)
+    return "" if row["text"] else "only_passages"
+
+
+class _Rotating:
+    """Rows into numbered shards. There is always one, so that a corpus of which nothing was kept can be read as well."""
+
+    def __init__(self, folder: Path, stem: str, scores: list[str], more: list[tuple[str, Any]]) -> None:
+        self._folder, self._stem, self._columns, self._more = folder, stem, scores, more
+        self._count = self._bytes = 0
+        self._writer = self._next()
+
+    def _next(self) -> table.TableWriter:
+        path = self._folder / f"{self._stem}-{self._count:05}.parquet"
+        self._count, self._bytes = self._count + 1, 0
+        return table.TableWriter(path, self._columns, self._more)
+
+    def add(self, row: table.Row) -> None:
+        if self._writer.written >= ROWS or self._bytes >= BYTES:
+            self._writer.close()
+            self._writer = self._next()
+        self._writer.add(row)
+        self._bytes += len(row["text"].encode("utf-8", "replace"))
+
+    def close(self) -> None:
+        self._writer.close()

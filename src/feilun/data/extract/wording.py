@@ -1,0 +1,54 @@
+"""What the words of a single block say: a sentence, or a line that belongs to the page and not to the text."""
+
+from __future__ import annotations
+
+import re
+
+from feilun.data.extract.outline import Block
+
+
+def prose(block: Block) -> bool:
+    """A sentence, or a good part of one."""
+    return (
+        block.marks > 0
+        and block.size >= 60
+        and (block.linked < 0.5 or (block.linked < 0.75 and block.size >= 120))
+    )
+
+
+def furniture(block: Block) -> bool:
+    """A date line, a caption's credit, a notice, "Read more": what stands in an article without being of it."""
+    size, text = block.size, block.text
+    if size >= 700:
+        return False
+    if _NOTICE.search(text):
+        return True
+    if size >= 300:
+        return False
+    if _CREDIT.search(text) or (size < 150 and _SOURCE.search(text)):
+        return True
+    return size < 90 and text[-1] not in "。！？" and _LABEL.match(text) is not None
+
+
+_LABEL = re.compile(
+    r"advert(?:isement|s)?\b|sponsored|read more|continue reading|related|share this|click here|sign up|subscribe|"
+    r"follow us|tell us what|comments?\b|leave a|posted (?:by|in|on)|filed under|tags?:|see also|"
+    r"上一篇|下一篇|上一页|下一页|相关(?:阅读|推荐|文章|新闻|链接|报道)|责任编辑|责编|编辑[:：]|(?:文章)?来源[:：]|免责声明|"
+    r"版权|分享到|打印|关闭|返回|我要评论|网友评论|发表评论|点击|更多|扫一扫|关注我们|字号|收藏|举报|[【\[(（]责任编辑",
+    re.IGNORECASE,
+)
+_SOURCE = re.compile(
+    r"(?:19|20)\d\d[-./年]\d{1,2}[-./月]\d{1,2}日?.{0,60}(?:来源|來源|作者|编辑|阅读|浏览|点击|评论)|"
+    r"^(?:来源|來源|作者|发布时间|发表于|时间|日期|posted|published|updated)\s*[:：]?.{0,40}(?:19|20)\d\d|"
+    r"^.{0,12}(?:19|20)\d\d[-./年]\d{1,2}[-./月]\d{1,2}日?\s*(?:\d{1,2}:\d\d(?::\d\d)?)?.{0,4}$",
+    re.IGNORECASE,
+)
+_CREDIT = re.compile(
+    r"\b[Pp]hotos?(?:graph)?(?: by|:)|\b(?:[Ii]mage|[Pp]icture) (?:[Cc]redit|[Ss]ource)|Getty Images|"
+    r"/ ?(?:AP|AFP|Reuters|REUTERS|Getty)\b|图片来源|^资料图|摄$"
+)
+_NOTICE = re.compile(
+    r"(?:this|our) (?:web)?site uses cookies|we use cookies|use of cookies|all rights reserved|javascript (?:is )?"
+    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|ICP备",
+    re.IGNORECASE,
+)

@@ -1,0 +1,72 @@
+"""Recipes of corpora (``recipes/data/*.toml``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from feilun.data.decide import Rule
+from feilun.data.pii import PERSONAL, Kind
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SourceRecipe(_Part):
+    """Where pages lie."""
+
+    path: str
+    """A file or folder (a relative path begins at the recipe), or any URL that fsspec knows."""
+    name: str | None = None
+    """What it is called in the corpus. Default: the last part of its path."""
+    epochs: float = Field(default=1, ge=0)
+    """How often each of its kept documents is read in training; 0.5: half of them."""
+    fields: dict[str, str] = Field(default_factory=dict[str, str])
+    """What its JSON and Parquet call ours, for instance ``text = "story"``."""
+
+
+class LinesRecipe(_Part):
+    """Which lines are a site's and not a page's."""
+
+    least: int = Field(default=5, gt=1)
+    share: float = Field(default=0.2, gt=0, le=1)
+    """A line on at least ``least`` pages of a site and on this share of them is dropped."""
+
+
+class DedupRecipe(_Part):
+    """What is there more than once."""
+
+    near: float | None = Field(default=0.8, gt=0, le=1)
+    """Of documents whose shingles have this Jaccard similarity the best is kept. None, or left out with ``near = 1``:
+    only exact copies go."""
+    passages: int | None = Field(default=None, gt=1)
+    """Passages in more documents than this stay in the best of them alone. Default: passages are let be."""
+    by: str = "score.quality.v1"
+    """The score of the best copy; where there is none of this name, the longest is the best."""
+
+
+class SetRecipe(_Part):
+    """An evaluation set that must not be trained on."""
+
+    path: str
+    name: str | None = None
+    fields: list[str] | None = None
+    """The fields whose strings count. Default: all."""
+
+
+class CorpusRecipe(_Part):
+    """A corpus: where from, how cleaned, what is kept."""
+
+    kind: Literal["corpus"]
+    name: str
+    seed: int = 0
+    sources: list[SourceRecipe] = Field(default_factory=list[SourceRecipe])
+    """``--source`` takes their place."""
+    lines: LinesRecipe = Field(default_factory=LinesRecipe)
+    mask: list[Kind] = Field(default_factory=lambda: sorted(PERSONAL))
+    """Kinds of personal data that are masked."""
+    dedup: DedupRecipe = Field(default_factory=DedupRecipe)
+    decontaminate: list[SetRecipe] = Field(default_factory=list[SetRecipe])
+    rules: list[Rule] = Field(default_factory=list[Rule])

@@ -1,0 +1,52 @@
+"""Scores of a text: columns with versioned names, computed once; `feilun.data.decide` sets the limits later.
+
+A score that changes its meaning gets a new version. NaN says that a text has too little of what is measured.
+There is no score for spinning that turns a sentence's meaning round: words and pairs of words do not tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from feilun.data.score.classifier import Classifier
+from feilun.data.score.familiar import familiar
+from feilun.data.score.languages import language
+from feilun.data.score.letters import Letters
+from feilun.data.score.lexicons import lexicons
+from feilun.data.score.repetition import repetition
+from feilun.data.score.shape import shape
+from feilun.data.score.spliced import spliced
+from feilun.recipe import shipped
+
+__all__ = ["SCORES", "Classifier", "language", "quality", "scores"]
+
+QUALITY = "score.quality.v1"
+
+
+def scores(text: str, title: str, shadow: str) -> dict[str, float]:
+    """Every column but the quality classifier's. Pure; never raises.
+
+    Args:
+        shadow: the Simplified form of ``text`` (`feilun.data.repair.simplified`), which is what is scored.
+    """
+    letters = Letters(shadow)
+    table = familiar()
+    return {
+        "score.chars.v1": float(len(text)),
+        **shape(letters),
+        **repetition(letters),
+        **lexicons(letters, title),
+        "score.unseen.v1": table.unseen(letters) if table is not None else float("nan"),
+        "score.spliced.v1": spliced(letters),
+    }
+
+
+def quality(path: Path | None = None) -> Callable[[str], float] | None:
+    """What computes ``score.quality.v1`` of a text: the classifier in the file, or the one that comes with Feilun."""
+    path = path or shipped("data/quality.npz")
+    return Classifier.load(path).score if path.is_file() else None
+
+
+SCORES = (*scores("", "", ""), QUALITY)
+"""The names of the columns, in order."""

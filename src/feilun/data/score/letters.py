@@ -1,0 +1,109 @@
+"""One text as arrays, made once and shared by every score: code points, their classes, and units.
+
+A unit is what a reader takes for a word: one Han character, or a run of other letters or of digits. Chinese has no
+spaces, so whatever the papers count in words is counted in units here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+READ = 200_000
+"""Characters of a text that are scored: its beginning speaks for it, and a page of 200 MB takes no longer."""
+
+SPACE, PUNCTUATION, SYMBOL, DIGIT, LATIN, LETTER, HAN, KANA, HANGUL = range(9)
+"""Classes of characters. `LATIN` with its accents, `LETTER` of any other script."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units in the order of the text, each array (units,)."""
+
+    hashes: NDArray[np.uint64]
+    """Equal for equal units, capitals aside."""
+    han: NDArray[np.bool_]
+    latin: NDArray[np.bool_]
+    starts: NDArray[np.intp]
+    """Where in the text each begins."""
+    lengths: NDArray[np.intp]
+
+
+class Letters:
+    """A text, read once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text[:READ]
+        self.codes: NDArray[np.uint32] = np.frombuffer(
+            self.text.encode("utf-32-le", "surrogatepass"), np.uint32
+        )
+        """(characters,)"""
+        self.classes: NDArray[np.uint8] = _CLASSES[np.minimum(self.codes, 0xFFFF)]
+        """(characters,)"""
+        beyond = self.codes > 0xFFFF
+        if beyond.any():
+            self.classes[beyond] = np.where(self.codes[beyond] >= 0x20000, HAN, SYMBOL)
+        self.counts: list[int] = np.bincount(self.classes, minlength=9).tolist()
+        """Characters of each class."""
+
+    @cached_property
+    def units(self) -> Units:
+        kind = self.classes
+        run = (kind == LATIN) | (kind == DIGIT) | (kind == LETTER) | (kind == HANGUL)
+        alone = (kind == HAN) | (kind == KANA)
+        # A run begins where its class changes; each Han character is a unit of its own.
+        begins = run.copy()
+        begins[1:] &= kind[1:] != kind[:-1]
+        begins |= alone
+        starts = np.flatnonzero(begins)
+        if not len(starts):
+            empty = np.zeros(0, np.bool_)
+            return Units(np.zeros(0, np.uint64), empty, empty, starts, starts)
+        member = run | alone
+        inside = np.flatnonzero(member)
+        codes = self.codes[inside]
+        small = _SMALL[np.minimum(codes, 0xFFFF)].astype(np.uint64)
+        if codes.max() > 0xFFFF:
+            small = np.where(codes > 0xFFFF, codes, small)
+        # Where in `inside` each unit begins: units are runs of it, one after the other.
+        heads = np.flatnonzero(begins[inside])
+        lengths = np.diff(heads, append=len(inside))
+        place = np.arange(len(inside)) - np.repeat(heads, lengths)
+        value = (small + np.uint64(1)) * _POWERS[np.minimum(place, len(_POWERS) - 1)]
+        hashes = np.add.reduceat(value, heads)
+        first = kind[starts]
+        return Units(hashes, first == HAN, first == LATIN, starts, lengths)
+
+
+def unit_hash(word: str) -> int:
+    """What `Units.hashes` holds for this word."""
+    return int(Letters(word).units.hashes[0])
+
+
+def _class(code: int) -> int:
+    one = chr(code)
+    if 0x3400 <= code <= 0x4DBF or 0x4E00 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or code == 0x3007:
+        return HAN
+    if 0x3041 <= code <= 0x30FA or 0x31F0 <= code <= 0x31FF or 0xFF66 <= code <= 0xFF9D:
+        return KANA
+    if 0xAC00 <= code <= 0xD7A3 or 0x1100 <= code <= 0x11FF:
+        return HANGUL
+    category = unicodedata.category(one)
+    if one.isspace():
+        return SPACE
+    if category[0] in "LM":
+        return LATIN if code < 0x250 or 0xFF21 <= code <= 0xFF5A or 0x1E00 <= code <= 0x1EFF else LETTER
+    if category == "Nd":
+        return DIGIT
+    return PUNCTUATION if category.startswith("P") else SYMBOL
+
+
+_CLASSES = np.array([_class(code) for code in range(0x10000)], np.uint8)
+_SMALL = np.array(
+    [ord(one) if len(one := chr(code).lower()) == 1 else code for code in range(0x10000)], np.uint32
+)
+_POWERS = np.array([pow(0x9E3779B97F4A7C15, at + 1, 2**64) for at in range(64)], np.uint64)

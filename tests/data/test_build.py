@@ -1,0 +1,222 @@
+"""A corpus from pages: what is kept, why the rest is not, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.support import environment, run_feilun
+
+from feilun.data.build import KIND, build
+from feilun.data.recipe import CorpusRecipe
+from feilun.data.why import documents, why
+from feilun.jobs import Job
+from feilun.text import FeilunError
+from feilun.workspace import Manifest
+
+TOPICS = {
+    "stove": ("铁炉", "老街上的铁匠铺"),
+    "river": ("河堤", "城北的河道管理处"),
+    "tea": ("茶园", "南坡的茶农合作社"),
+    "bridge": ("石桥", "县里的文物保护队"),
+    "school": ("校舍", "村小学的老师们"),
+}
+PHONE = "13812345678"
+
+
+def article(thing: str, who: str) -> list[str]:
+    """Six paragraphs about something."""
+    return [
+        f"{who}今年春天开始修缮{thing}，工期预计三个月，所需费用由居民和当地政府共同承担。",
+        f"据负责人介绍，{thing}已经用了六十多年，表面多处开裂，雨季时常有积水，影响附近居民的出行和生活。",
+        f"为了保留原貌，{who}请来两位退休的老师傅，他们年轻时参加过{thing}的建造，对每一处结构都很熟悉。",
+        f"施工期间，周围的道路会有部分封闭，{who}在路口设置了指示牌，并安排专人引导行人和车辆绕行。",
+        f"一位住在旁边的老人说，{thing}陪伴了几代人的成长，看到它重新变得结实，心里十分高兴。",
+        f"工程结束以后，{who}打算把修缮的过程整理成册，放在社区图书室里，供大家随时翻阅。",
+    ]
+
+
+def html(title: str, paragraphs: list[str]) -> str:
+    body = "".join(f"<p>{one}</p>" for one in paragraphs)
+    menu = "".join(
+        f"<li><a href='/{n}'>{word}</a></li>" for n, word in enumerate(("首页", "新闻", "图片", "论坛"))
+    )
+    return (
+        f"<html><head><title>{title}</title></head><body><ul>{menu}</ul><article><h1>{title}</h1>{body}</article>"
+        "<footer>版权所有 本站</footer></body></html>"
+    )
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for name, (thing, who) in TOPICS.items():
+        (folder / f"{name}.html").write_text(html(f"{thing}修缮开工", article(thing, who)), encoding="utf-8")
+    copied = article(*TOPICS["tea"])
+    (folder / "z-copy.html").write_text(html("茶园修缮开工", copied), encoding="gb18030")
+    longer = [*copied, "读者可以在周末前往现场参观，工作人员会在入口处发放安全帽。"]
+    (folder / "z-near.html").write_text(html("茶园修缮开工了", longer), encoding="utf-8")
+    (folder / "contact.txt").write_text(
+        "\n".join([*article("水塔", "供水公司的工程队"), f"如有疑问，请拨打电话{PHONE}联系工程队。"]),
+        encoding="utf-8",
+    )
+    (folder / "short.txt").write_text("仅此一句。", encoding="utf-8")
+    (folder / "empty.html").write_text("")
+    (folder / "picture.html").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
+    return folder
+
+
+def recipe(*sources: Path, **more: object) -> CorpusRecipe:
+    return CorpusRecipe.model_validate(
+        {
+            "kind": "corpus",
+            "name": "tiny",
+            "sources": [{"path": str(path)} for path in sources],
+            "rules": [{"reason": "too_short", "column": "score.chars.v1", "min": 50}],
+            **more,
+        }
+    )
+
+
+def made(wanted: CorpusRecipe, folder: Path, *, workers: int = 1) -> Path:
+    job = Job.create(folder / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        corpus = build(wanted, job, folder / "corpus", workers=workers)
+    assert corpus is not None
+    return corpus
+
+
+def test_each_page_is_kept_or_has_a_reason(pages: Path, tmp_path: Path) -> None:
+    corpus = made(recipe(pages), tmp_path)
+    figures = Manifest.read(corpus).figures
+    kept = {row["id"]: row for row in documents(corpus)}
+    dropped = {row["id"]: row for row in documents(corpus, dropped="all")}
+    assert figures["read"] == len(list(pages.iterdir())) == len(kept) + len(dropped)
+    assert figures["kept"] == len(kept)
+    reasons = {id: row["reason"] for id, row in dropped.items()}
+    assert reasons["empty.html"] == "empty"
+    assert reasons["picture.html"] == "binary"
+    assert reasons["short.txt"] == "too_short"
+    copies = {id: reason for id, reason in reasons.items() if reason.endswith("_copy")}
+    assert len(copies) == 2
+    assert {"tea.html", "z-copy.html", "z-near.html"} - copies.keys() < kept.keys()  # the best of the three
+    assert {dropped[id]["duplicate_of"] for id in copies} == {
+        "pages/" + next(iter({"tea.html", "z-copy.html", "z-near.html"} - copies.keys()))
+    }
+    assert kept.keys() > {"stove.html", "river.html", "bridge.html", "school.html", "contact.txt"}
+    assert Counter(reasons.values()) == Counter(figures["dropped"]) + Counter(figures["failed"])
+    text = kept["river.html"]["text"]
+    assert "河堤已经用了六十多年" in text
+    assert "首页" not in text
+    assert "版权所有" not in text
+    assert PHONE not in kept["contact.txt"]["text"]
+    assert kept["river.html"]["lang"] == "zh"
+    page = (corpus / "report.html").read_text(encoding="utf-8")
+    assert "near_copy" in page
+    assert "http" not in page.replace("http-equiv", "")  # needs nothing from anywhere
+
+
+def files(corpus: Path) -> dict[str, str]:
+    return Manifest.read(corpus).files
+
+
+def test_more_workers_make_the_same_corpus(pages: Path, tmp_path: Path) -> None:
+    one, two = made(recipe(pages), tmp_path / "one"), made(recipe(pages), tmp_path / "two", workers=2)
+    assert files(one) == files(two)
+    assert Manifest.read(one).id == Manifest.read(two).id
+
+
+DIES = """
+import os, signal, sys
+from feilun.jobs import Job
+
+emit = Job.emit
+_, EVENT, STAGE, *rest = sys.argv
+
+def emit_or_die(job, event, **fields):
+    emit(job, event, **fields)
+    if event == EVENT and fields.get("stage", "") == STAGE and fields.get("step", 3) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Job.emit = emit_or_die
+sys.argv = ["feilun", *rest]
+from feilun.cli import main
+main()
+"""
+"""``feilun``, killed when it tells of an event."""
+
+
+@pytest.mark.parametrize(("event", "stage"), [("step", "gather"), ("step", "refine"), ("decided", "")])
+def test_killed_it_goes_on_to_the_same_corpus(pages: Path, tmp_path: Path, event: str, stage: str) -> None:
+    whole = tmp_path / "whole"
+    done = run_feilun("-w", whole, "data", "build", "--source", pages, "--name", "mine", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    workspace = tmp_path / "workspace"
+    command = [
+        "-w",
+        str(workspace),
+        "data",
+        "build",
+        "--source",
+        str(pages),
+        "--name",
+        "mine",
+        "--workers",
+        "1",
+    ]
+    dead = subprocess.run(
+        [sys.executable, "-c", DIES, event, stage, *command],
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert not (workspace / "corpora" / "mine").exists()
+    again = run_feilun(*command, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert files(workspace / "corpora" / "mine") == files(whole / "corpora" / "mine")
+
+
+def test_sources_that_changed_are_not_mixed(pages: Path, tmp_path: Path) -> None:
+    wanted = recipe(pages)
+    job = Job.create(tmp_path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        build(wanted, job, tmp_path / "corpus")
+    (pages / "more.txt").write_text("又来了一篇。")
+    with job.running(), pytest.raises(FeilunError, match="changed since"):
+        build(wanted, job, tmp_path / "corpus")
+
+
+def test_a_document_tells_its_way(pages: Path, tmp_path: Path) -> None:
+    corpus = made(recipe(pages), tmp_path)
+    trace = why(corpus, "contact.txt")
+    assert [found.kind for found in trace.refined.masked] == ["mobile"]
+    assert trace.refined.text == trace.row["text"]
+    assert {name: pytest.approx(value, nan_ok=True) for name, value in trace.refined.scores.items()} == {
+        name: value for name, value in trace.row.items() if name.startswith("score.")
+    }
+    short = why(corpus, "pages/short.txt")
+    assert (short.row["reason"], short.broken) == ("too_short", ["too_short"])
+    with pytest.raises(FeilunError, match="no document"):
+        why(corpus, "nowhere")
+
+
+def test_on_the_command_line(pages: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    done = run_feilun("-w", workspace, "data", "build", "--source", pages, "--name", "mine", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "near_copy" in done.stdout
+    told = run_feilun("-w", workspace, "data", "why", "mine", "contact.txt")
+    assert "masked: mobile" in told.stdout
+    shown = run_feilun("-w", workspace, "data", "sample", "mine", "--dropped", "all", "--json", "-n", "50")
+    assert "binary" in {json.loads(line)["reason"] for line in shown.stdout.splitlines()}
+    nothing = run_feilun("-w", workspace, "data", "why", "mine", "nowhere", FEILUN_LANG="zh")
+    assert (nothing.returncode, "没有文档 nowhere" in nothing.stderr) == (1, True)
+    no_source = run_feilun("-w", workspace, "data", "build")
+    assert "give --source" in no_source.stderr
