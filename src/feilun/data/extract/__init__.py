@@ -80,4 +80,5 @@ def _kind(page: Outline, kept: list[int], text: str) -> Kind:
     own = sum(page.blocks[at].size for at in kept)
     sentences = sum(page.blocks[at].size for at in kept if prose(page.blocks[at]))
     linked = sum(block.size for block in page.blocks if block.linked > 0.5)
-    return "list" if kept and sentences < 0.5 * own and linked > 2 * own else "article"
+    little = sentences < max(120, 0.5 * own)
+    return "list" if kept and little and linked > 2 * own else "article"

@@ -21,6 +21,7 @@ def believed_junk(page: Outline, sentences: list[bool], title: int) -> bytearray
             block.size if is_prose else 0 for block, is_prose in zip(page.blocks, sentences, strict=True)
         ),
     ]
+    plain = [0.0, *accumulate(block.size * (1 - block.linked) for block in page.blocks)]
     junk = bytearray(len(page.blocks))
     total = left = mass[-1]  # bytes of prose
     reached = body_end = 0
@@ -58,6 +59,8 @@ def believed_junk(page: Outline, sentences: list[bool], title: int) -> bytearray
             if not believed:
                 continue
             left = rest
+        elif plain[end] - plain[first] > 0.6 * plain[-1]:
+            continue  # a page without a sentence, and this is most of its words
         junk[first:end] = b"\1" * (end - first)
         reached = end
     return junk

@@ -71,7 +71,7 @@ def title_of(page: Outline, data: LinkedData, heading: str | None) -> str:
     ``heading`` is the heading of the page that repeats its title, as `main_text` found it: where there is one, its
     wording is free of the site's name already.
     """
-    if heading:
+    if heading and heading != page.title:
         return heading
     declared = page.meta.get("og:title") or data.headline or page.title or page.meta.get("twitter:title", "")
     first = next((block.text for block in page.blocks[:200] if page.tag[block.node] == "h1"), "")

@@ -137,11 +137,11 @@ class _Walk:
         self.linked = 0
         self.node = 0
         self.code = 0
-        self.open: dict[str, int] = {}
-        # A nav whose end is missing may hold the whole page.
-        self.whole = {
-            tag: html.count(f"<{tag}") <= html.count(f"</{tag}") for tag in ("nav", "footer", "button")
-        }
+        self.tables: dict[str, int] = {}
+        self.scopes: list[dict[str, int]] = [{}]
+        """Open elements by name: those of tables; the others, cell by cell, for what is in a cell ends with it."""
+        self.html = html
+        self.closed: dict[str, bool] = {}
 
     def over(self, html: str) -> None:
         parts = self.parts
@@ -157,7 +157,10 @@ class _Walk:
             if skipping:
                 if close and name and name.lower() == skipping:
                     skipping = ""
-                continue
+                    continue
+                if skipping != "svg" or not name or kind_of(name) != _BLOCK:
+                    continue
+                skipping, text = "", ""  # HTML ends a drawing here
             if text:
                 if self.code or not text.isspace():
                     parts.append(text)
@@ -195,7 +198,7 @@ class _Walk:
                 self.flush()
             elif kind == _NOTED:
                 self.note(name, given or "")
-            elif not (given or "").endswith("/") and self.whole.get(name, True):
+            elif not (given or "").endswith("/") and self.is_closed(name):
                 skipping = name
                 if name in ("nav", "footer"):
                     self.flush()
@@ -203,6 +206,14 @@ class _Walk:
         while self.node:
             self.leave()
         self.page.end[0] = len(self.page.blocks)
+
+    def is_closed(self, name: str) -> bool:
+        """Whether elements of a name all have their end: with one missing, the rest of the page would go."""
+        if name not in self.closed:
+            html, capital = self.html, name.upper()
+            begins = html.count(f"<{name}") + html.count(f"<{capital}")
+            self.closed[name] = begins <= html.count(f"</{name}") + html.count(f"</{capital}")
+        return self.closed[name]
 
     def enter(self, name: str, given: str) -> None:
         if self.parts:
@@ -218,23 +229,19 @@ class _Walk:
         page.hint.append(hints.of_tag(name, given) if given or name in hints.TAGS else 0)
         page.first.append(len(page.blocks))
         page.end.append(0)
-        self.open[name] = self.open.get(name, 0) + 1
+        counts = self.tables if name in _TABLE else self.scopes[-1]
+        counts[name] = counts.get(name, 0) + 1
+        if name in _CELLS:
+            self.scopes.append({})
         if name == "pre":
             self.code += 1
 
     def close(self, name: str) -> None:
         """End the nearest open element of that name, and those inside it; a cell keeps what is in it."""
-        if not self.open.get(name):
+        if not (self.tables if name in _TABLE else self.scopes[-1]).get(name):
             return
-        tags, parents = self.page.tag, self.page.parent
-        if tags[self.node] != name and name not in _TABLE:
-            node = self.node
-            while tags[node] != name:
-                if tags[node] in _CELLS:
-                    return
-                node = parents[node]
         while True:
-            last = tags[self.node]
+            last = self.page.tag[self.node]
             self.leave()
             if last == name:
                 return
@@ -244,7 +251,9 @@ class _Walk:
             self.flush()
         page, node = self.page, self.node
         name = page.tag[node]
-        self.open[name] -= 1
+        if name in _CELLS:
+            self.scopes.pop()
+        (self.tables if name in _TABLE else self.scopes[-1])[name] -= 1
         if name == "pre":
             self.code -= 1
         page.end[node] = len(page.blocks)

@@ -21,11 +21,15 @@ def furniture(block: Block) -> bool:
     size, text = block.size, block.text
     if size >= 700:
         return False
-    if _NOTICE.search(text):
+    small = text.lower()
+    # Looking for a word is many times as fast as an expression that has it among others.
+    if any(word in small for word in _NOTICE_WORDS) and _NOTICE.search(small):
         return True
     if size >= 300:
         return False
-    if _CREDIT.search(text) or (size < 150 and _SOURCE.search(text)):
+    if any(word in text for word in _CREDIT_WORDS) and _CREDIT.search(text):
+        return True
+    if size < 150 and ("20" in text or "19" in text) and _SOURCE.search(text):
         return True
     return size < 90 and text[-1] not in "。！？" and _LABEL.match(text) is not None
 
@@ -43,12 +47,13 @@ _SOURCE = re.compile(
     r"^.{0,12}(?:19|20)\d\d[-./年]\d{1,2}[-./月]\d{1,2}日?\s*(?:\d{1,2}:\d\d(?::\d\d)?)?.{0,4}$",
     re.IGNORECASE,
 )
+_CREDIT_WORDS = ("hoto", "mage", "icture", "Getty", "/", "图", "摄")
 _CREDIT = re.compile(
     r"\b[Pp]hotos?(?:graph)?(?: by|:)|\b(?:[Ii]mage|[Pp]icture) (?:[Cc]redit|[Ss]ource)|Getty Images|"
     r"/ ?(?:AP|AFP|Reuters|REUTERS|Getty)\b|图片来源|^资料图|摄$"
 )
+_NOTICE_WORDS = ("cookie", "reserved", "javascript", "版权", "icp备")
 _NOTICE = re.compile(
     r"(?:this|our) (?:web)?site uses cookies|we use cookies|use of cookies|all rights reserved|javascript (?:is )?"
-    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|ICP备",
-    re.IGNORECASE,
+    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|icp备"
 )
