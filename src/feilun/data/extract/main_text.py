@@ -77,10 +77,10 @@ class _Choice:
 
     def blocks(self) -> list[int]:
         values = self.values()
-        begin, end = _best_run(values)
+        begin, end = best_run(values)
         if sparse := self.prose[end] - self.prose[begin] < 300:
             values = self.values(0.5)
-            begin, end = _best_run(values)
+            begin, end = best_run(values)
         if begin == end:
             return self.everything()
         if begin < self.title < end and self.prose[self.title] - self.prose[begin] < 0.25 * (
@@ -269,7 +269,7 @@ class _Choice:
         return kept
 
 
-def _best_run(values: list[float]) -> tuple[int, int]:
+def best_run(values: list[float]) -> tuple[int, int]:
     """Begin and end of the run with the greatest sum (Kadane); an empty one when nothing is positive."""
     best, most = (0, 0), 0.0
     begin, total = 0, 0.0

@@ -87,7 +87,7 @@ def _without_site(title: str, site: str) -> str:
         rest = title[end:]
         if start >= 4 and len(rest) <= max(12, 1.5 * start):
             return title[:start].strip()
-    if cuts and len(title) - cuts[0][1] > 3 * cuts[0][0] and cuts[0][0] <= 12:
+    if cuts and len(title) - cuts[0][1] > 2 * cuts[0][0] and cuts[0][0] <= 16:
         return title[cuts[0][1] :].strip()  # Site - News
     return title.strip()
 

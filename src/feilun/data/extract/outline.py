@@ -124,14 +124,14 @@ def read_outline(html: str) -> Outline:
     language = re.search(r"<html\b[^<>]*?\blang\s*=\s*[\"']?([A-Za-z-]{2,20})", html[:5000], re.IGNORECASE)
     if language:
         page.language = language[1]
-    _Walk(page, html).over(html)
+    _Walk(page).over(html)
     return page
 
 
 class _Walk:
     """The loop over tags and texts with its state."""
 
-    def __init__(self, page: Outline, html: str) -> None:
+    def __init__(self, page: Outline) -> None:
         self.page = page
         self.parts: list[str] = []
         self.linked = 0
@@ -140,31 +140,46 @@ class _Walk:
         self.tables: dict[str, int] = {}
         self.scopes: list[dict[str, int]] = [{}]
         """Open elements by name: those of tables; the others, cell by cell, for what is in a cell ends with it."""
-        self.html = html
-        self.closed: dict[str, bool] = {}
+        self.in_link = False
+        self.spans: list[bool] = []
+        """For each open ``<span>``, whether it is a container."""
+        self.endless: set[str] = set()
+        """Names not to be skipped, for the end of one is missing: the whole rest of the page may be in it."""
 
     def over(self, html: str) -> None:
-        parts = self.parts
-        kind_of = _KINDS.get
-        skipping = ""
-        in_link = False
-        spans: list[bool] = []
         pieces: list[str | None] = _TAG.split(html)
         pieces.extend(("", None, None))
-        for text, close, name, given in zip(
-            pieces[::4], pieces[1::4], pieces[2::4], pieces[3::4], strict=True
-        ):
+        rows = list(zip(pieces[::4], pieces[1::4], pieces[2::4], pieces[3::4], strict=True))
+        begin = 0
+        while begin < len(rows):
+            begin = self.through(rows, begin)
+        self.flush()
+        while self.node:
+            self.leave()
+        self.page.end[0] = len(self.page.blocks)
+
+    def through(self, rows: list[tuple[str | None, str | None, str | None, str | None]], begin: int) -> int:
+        """Take in what is in the rows (a text and the tag after it) from ``begin`` on. Returns how many there are; or
+        where to go on, when something to be skipped turns out to have no end."""
+        parts, spans, endless = self.parts, self.spans, self.endless
+        kind_of = _KINDS.get
+        skipping, inside, begun = "", 0, 0
+        for at, (text, close, name, given) in enumerate(rows[begin:] if begin else rows, begin):
             if skipping:
-                if close and name and name.lower() == skipping:
-                    skipping = ""
+                if not name:
                     continue
-                if skipping != "svg" or not name or kind_of(name) != _BLOCK:
+                if name.lower() == skipping:
+                    inside += -1 if close else 1
+                    if not inside:
+                        skipping = ""
+                    continue
+                if skipping != "svg" or kind_of(name) != _BLOCK:
                     continue
                 skipping, text = "", ""  # HTML ends a drawing here
             if text:
                 if self.code or not text.isspace():
                     parts.append(text)
-                    if in_link:
+                    if self.in_link:
                         self.linked += len(text)
                 elif parts:
                     parts.append(" ")
@@ -182,13 +197,13 @@ class _Walk:
                 if kind == _BLOCK:
                     self.close(name)
                 elif kind == _LINK:
-                    in_link = False
+                    self.in_link = False
                 elif kind == _SPAN and spans and spans.pop():
                     self.close("span")
             elif kind == _BLOCK:
                 self.enter(name, given or "")
             elif kind == _LINK:
-                in_link = "href" in (given or "").lower()
+                self.in_link = "href" in (given or "").lower()
             elif kind == _SPAN:
                 aside = bool(given and hints.of_tag("span", given) & hints.ASIDE)
                 spans.append(aside)
@@ -198,22 +213,14 @@ class _Walk:
                 self.flush()
             elif kind == _NOTED:
                 self.note(name, given or "")
-            elif not (given or "").endswith("/") and self.is_closed(name):
-                skipping = name
+            elif not (given or "").endswith("/") and name not in endless:
+                skipping, inside, begun = name, 1, at
                 if name in ("nav", "footer"):
                     self.flush()
-        self.flush()
-        while self.node:
-            self.leave()
-        self.page.end[0] = len(self.page.blocks)
-
-    def is_closed(self, name: str) -> bool:
-        """Whether elements of a name all have their end: with one missing, the rest of the page would go."""
-        if name not in self.closed:
-            html, capital = self.html, name.upper()
-            begins = html.count(f"<{name}") + html.count(f"<{capital}")
-            self.closed[name] = begins <= html.count(f"</{name}") + html.count(f"</{capital}")
-        return self.closed[name]
+        if not skipping:
+            return len(rows)
+        endless.add(skipping)
+        return begun + 1
 
     def enter(self, name: str, given: str) -> None:
         if self.parts:

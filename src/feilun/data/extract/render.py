@@ -14,6 +14,7 @@ def render_text(page: Outline, kept: Sequence[int]) -> str:
     """Lines joined by ``\\n``. Cells of a row stand side by side, ``a | b``; items begin with ``- `` or ``1. ``;
     code stands between fences of three backticks."""
     row, item, code = _nearest(page, "tr"), _nearest(page, "li"), _nearest(page, "pre")
+    cell = _nearest(page, "td", "th") if any(row) else row
     lines: list[str] = []
     number: dict[int, int] = {}
     begun: set[int] = set()
@@ -27,7 +28,7 @@ def render_text(page: Outline, kept: Sequence[int]) -> str:
         texts = [page.blocks[each].text for each in kept[at:end]]
         if code[node]:
             lines.extend(("```", *texts, "```"))
-        elif len(texts) > 1 and _is_data(page, kept[at:end]):
+        elif len(texts) > 1 and _is_data(page, cell, kept[at:end]):
             lines.append(" | ".join(texts))
         else:
             for each in kept[at:end]:
@@ -45,16 +46,16 @@ def render_text(page: Outline, kept: Sequence[int]) -> str:
     return "\n".join(lines)
 
 
-def _nearest(page: Outline, tag: str) -> list[int]:
-    """For every container the nearest of this tag around it, itself included; 0 for none."""
+def _nearest(page: Outline, *tags: str) -> list[int]:
+    """For every container the nearest of these tags around it, itself included; 0 for none."""
     nearest = [0] * len(page.tag)
-    if tag in page.tag:
+    if any(tag in page.tag for tag in tags):
         for node in range(1, len(nearest)):
-            nearest[node] = node if page.tag[node] == tag else nearest[page.parent[node]]
+            nearest[node] = node if page.tag[node] in tags else nearest[page.parent[node]]
     return nearest
 
 
-def _is_data(page: Outline, blocks: Sequence[int]) -> bool:
+def _is_data(page: Outline, cell: Sequence[int], row: Sequence[int]) -> bool:
     """A row of a table that shows data: cells of one short text each. Other tables hold a page's columns."""
-    nodes = {page.blocks[at].node for at in blocks}
-    return len(nodes) == len(blocks) and all(page.blocks[at].size <= 300 for at in blocks)
+    cells = {cell[page.blocks[at].node] for at in row}
+    return len(cells) == len(row) and all(page.blocks[at].size <= 300 for at in row)
