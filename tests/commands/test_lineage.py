@@ -25,6 +25,10 @@ rewordings = 2
 replay = 0
 [train]
 epochs = 60
+least_steps = 200
+spare = 30
+learns = "all"
+above = 0
 lr = 8e-3
 rows = 6
 length = 256

@@ -10,10 +10,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from tests.support import environment, run_feilun
 
-from feilun.data.build import KIND, build
+from feilun.data.build import KIND, build, grouped
 from feilun.data.recipe import CorpusRecipe
+from feilun.data.sources import Split
 from feilun.data.why import documents, why
 from feilun.jobs import Job
 from feilun.text import FeilunError
@@ -132,10 +134,12 @@ def test_more_workers_make_the_same_corpus(pages: Path, tmp_path: Path) -> None:
     assert Manifest.read(one).id == Manifest.read(two).id
 
 
-DIES = """
+SMALL = """
 import os, signal, sys
+from feilun.data import build
 from feilun.jobs import Job
 
+build.FILES = 2
 emit = Job.emit
 _, EVENT, STAGE, *rest = sys.argv
 
@@ -149,45 +153,93 @@ sys.argv = ["feilun", *rest]
 from feilun.cli import main
 main()
 """
-"""``feilun``, killed when it tells of an event."""
+"""``feilun`` with parts of two files, killed when it tells of an event."""
 
 
-@pytest.mark.parametrize(("event", "stage"), [("step", "gather"), ("step", "refine"), ("decided", "")])
-def test_killed_it_goes_on_to_the_same_corpus(pages: Path, tmp_path: Path, event: str, stage: str) -> None:
-    whole = tmp_path / "whole"
-    done = run_feilun("-w", whole, "data", "build", "--source", pages, "--name", "mine", "--workers", "1")
-    assert done.returncode == 0, done.stderr
+def in_small_parts(event: str, stage: str, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SMALL, event, stage, *map(str, command)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "stage", "workers"), [("step", "gather", 1), ("step", "refine", 2), ("decided", "", 1)]
+)
+def test_killed_it_goes_on_to_the_same_corpus(
+    pages: Path, tmp_path: Path, event: str, stage: str, workers: int
+) -> None:
+    whole = made(recipe(pages), tmp_path / "whole")
     workspace = tmp_path / "workspace"
-    command = [
+    (tmp_path / "mine.toml").write_text(
+        'kind = "corpus"\nname = "mine"\n[[sources]]\npath = "pages"\n'
+        '[[rules]]\nreason = "too_short"\ncolumn = "score.chars.v1"\nmin = 50\n'
+    )
+    command = ["-w", workspace, "data", "build", tmp_path / "mine.toml", "--workers", str(workers)]
+    dead = in_small_parts(event, stage, *command)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert not (workspace / "corpora" / "mine").exists()
+    again = in_small_parts("never", "", *command, "--resume")
+    assert again.returncode == 0, again.stderr
+    corpus = workspace / "corpora" / "mine"
+    assert tables(corpus) == tables(whole)  # however the sources are cut into parts
+    (job,) = (workspace / "runs").iterdir()
+    assert not (job / "work").exists()
+
+
+def tables(corpus: Path) -> dict[str, str]:
+    return {name: hash for name, hash in files(corpus).items() if name.endswith(".parquet")}
+
+
+def test_small_files_go_together_and_keep_their_order() -> None:
+    sizes = [5, 5, 2**26, 3, 2**25, 2**25, 1]
+    splits = [Split("s", "/", f"/{n}", str(n), size=size) for n, size in enumerate(sizes)]
+    parts = list(grouped(splits))
+    assert [[split.size for split in part] for part in parts] == [[5, 5], [2**26], [3, 2**25], [2**25, 1]]
+    assert [len(part) for part in grouped(splits[:1] * 2500)] == [1000, 1000, 500]
+
+
+def test_nothing_to_read_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    with pytest.raises(FeilunError, match=r"no file of a known kind in .*pages\. Known: \.html"):
+        made(recipe(tmp_path / "pages"), tmp_path)
+
+
+def test_sources_of_one_name_are_told_apart(pages: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="two are called pages"):
+        recipe(pages, tmp_path / "other" / "pages")
+    other = tmp_path / "other" / "pages"
+    other.mkdir(parents=True)
+    (other / "river.html").write_text(html("果园", article("果园", "镇上的果农")), encoding="utf-8")
+    workspace = tmp_path / "workspace"
+    done = run_feilun(
         "-w",
-        str(workspace),
+        workspace,
         "data",
         "build",
         "--source",
-        str(pages),
+        pages,
+        "--source",
+        other,
         "--name",
-        "mine",
+        "two",
         "--workers",
         "1",
-    ]
-    dead = subprocess.run(
-        [sys.executable, "-c", DIES, event, stage, *command],
-        env=environment(),
-        capture_output=True,
-        check=False,
     )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert not (workspace / "corpora" / "mine").exists()
-    again = run_feilun(*command, "--resume")
-    assert again.returncode == 0, again.stderr
-    assert files(workspace / "corpora" / "mine") == files(whole / "corpora" / "mine")
+    assert done.returncode == 0, done.stderr
+    kept = {(row["source"], row["id"]) for row in documents(workspace / "corpora" / "two")}
+    assert {(str(pages), "river.html"), (str(other), "river.html")} <= kept
 
 
 def test_sources_that_changed_are_not_mixed(pages: Path, tmp_path: Path) -> None:
     wanted = recipe(pages)
     job = Job.create(tmp_path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
     with job.running():
-        build(wanted, job, tmp_path / "corpus")
+        job.stop()
+        assert build(wanted, job, tmp_path / "corpus") is None
     (pages / "more.txt").write_text("又来了一篇。")
     with job.running(), pytest.raises(FeilunError, match="changed since"):
         build(wanted, job, tmp_path / "corpus")

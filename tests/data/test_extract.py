@@ -93,16 +93,6 @@ def test_comments_without_a_name_are_articles_in_the_article() -> None:
     assert extract(html).text.split("\n") == ZH + ZH[::-1]
 
 
-def test_of_a_series_of_posts_the_first() -> None:
-    posts = "".join(
-        f'<div><h3>第{at}篇</h3><div>2026-03-0{at} 10:20</div><div class="entry-content"><p>{line}</p>{line}续。</div></div>'
-        for at, line in enumerate(ZH, 1)
-    )
-    text = extract(posts).text
-    assert ZH[0] in text
-    assert not any(line in text for line in ZH[1:])
-
-
 def test_sections_of_one_article_stay_together() -> None:
     sections = "".join(f'<section><div class="article-body"><p>{line}</p></div></section>' for line in ZH)
     assert extract(sections).text.split("\n") == ZH

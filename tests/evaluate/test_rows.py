@@ -20,7 +20,7 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).enco
     ("name", "data"),
     [
         ("a.jsonl", b"\xef\xbb\xbf" + LINES.replace(b"\n", b"\n\n")),
-        ("a.jsonl.gz", gzip.compress(LINES)),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)),
         ("a.jsonl.zst", zstandard.compress(LINES[:20]) + zstandard.compress(LINES[20:])),  # two frames
         ("a.json", json.dumps(ROWS).encode()),
     ],
@@ -44,7 +44,7 @@ def test_csv(tmp_path: Path) -> None:
         ("a.csv", b"\xff", "not UTF-8"),
         ("a.jsonl.zst", zstandard.compress(LINES)[:-3], "cut off"),
         ("a.jsonl.zst", b"plain", "Cannot read the data"),
-        ("a.jsonl.gz", gzip.compress(LINES)[:-9], "Cannot read the data"),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9], "Cannot read the data"),
         ("none.jsonl", None, "No such file"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,13 +113,6 @@ def test_nobody_but_the_owner_gets_above_the_cap(given_by: list[tuple[str, bool]
     owners = [one for one in found if one.feedback.user == "local"]
     assert all(one in mine for one in owners)
     assert [one for one in within_caps(mine, per_user)[0] if one in owners] == owners
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "feilun.db")
-    yield opened
-    opened.close()
 
 
 def correct(store: Store, question: str, correction: str, user: str) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,22 +17,9 @@ from feilun.store.feedback import give_feedback
 from feilun.store.served import history
 from feilun.store.votes import Vote
 from feilun.text import FeilunError
-from feilun.workspace import Workspace
 
 NAME = SMALLEST.name
 DAY = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(Workspace(tmp_path))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "feilun.db")
-    yield store
-    store.close()
 
 
 def vote(store: Store, release: str, good: bool, user: str = LOCAL_OWNER) -> None:

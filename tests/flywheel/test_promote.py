@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,8 @@ from feilun.registry import SMALLEST, Registry
 from feilun.store import Store
 from feilun.store.served import history
 from feilun.text import FeilunError
-from feilun.workspace import Workspace
 
 NAME = SMALLEST.name
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(Workspace(tmp_path))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "feilun.db")
-    yield store
-    store.close()
 
 
 def past(store: Store) -> list[tuple[str, str]]:

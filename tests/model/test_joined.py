@@ -71,6 +71,14 @@ def test_beyond_the_highest_rank_it_is_the_nearest() -> None:
             near(views["b"] @ views["a"], u[:, :4] * values[:4] @ v[:4], 1e-4)
 
 
+def test_the_one_below_never_loses_its_rank() -> None:
+    model = adapted()
+    below = attach_above(model, Lora(rank=2))
+    before = model(ids()).detach()  # the new one has learnt nothing
+    assert join(model, below, most=1).rank == BELOW.rank
+    near(model(ids()), before, 1e-4)
+
+
 def test_it_can_be_done_again_and_again() -> None:
     model = adapted()
     for turn in range(4):

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.support import environment, eventually
+from tests.train.shape import SHAPE
 
 from feilun.jobs import Job
 from feilun.model.config import ModelConfig
@@ -26,16 +27,6 @@ from feilun.train.distributed import World
 from feilun.train.loop import RunRecipe, Trainer
 from feilun.train.optim import OptimiserRecipe, learning_rate
 from feilun.train.state import checkpoints
-
-SHAPE: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "layers": 2,
-    "heads": 2,
-    "kv_heads": 1,
-    "head_dim": 16,
-    "ffn_size": 48,
-}
 
 
 def trainer(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.train.shape import SHAPE
 
 from feilun.model.config import ModelConfig
 from feilun.model.lora import Lora, attach
@@ -14,16 +13,6 @@ from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
 from feilun.train.objectives import Batch, LearnAndKeep
 from feilun.train.state import learning_weights
-
-SHAPE: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "layers": 2,
-    "heads": 2,
-    "kv_heads": 1,
-    "head_dim": 16,
-    "ffn_size": 48,
-}
 
 
 def model_with_adapter() -> Transformer:

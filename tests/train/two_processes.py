@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tests.train.test_loop import SHAPE, trainer
+from tests.train.shape import SHAPE
+from tests.train.test_loop import trainer
 
 from feilun.jobs import Job
 from feilun.model.config import ModelConfig

@@ -17,7 +17,7 @@ from rich.text import Text as Line
 
 from feilun.commands.chat import printable
 from feilun.commands.extras import need_data
-from feilun.commands.jobs import draw, job_to_resume
+from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.jobs import Job
 from feilun.recipe import read_recipe, shipped
 from feilun.text import FeilunError, say
@@ -103,22 +103,15 @@ def build(
     found = job_to_resume(runs, KIND, wanted.name) if resume else None
     job = found or Job.create(runs, KIND, wanted.name, wanted.model_dump(mode="json"))
     wanted = CorpusRecipe.model_validate(job.record.recipe)
-    console = Console(highlight=False)
     with job.running():
-        watching = threading.Thread(target=_show, args=(job, as_json, console))
+        watching = threading.Thread(target=follow, args=(job, as_json))
         watching.start()
         made = make(wanted, job, _folder(workspace, wanted.name), workers=workers or os.cpu_count() or 1)
     watching.join()
     if made is None:
-        typer.echo(
-            say(
-                f"Stopped. Go on with: feilun jobs resume {job.id}",
-                f"已停止。继续：feilun jobs resume {job.id}",
-            ),
-            err=True,
-        )
+        tell_stopped(job)
     elif not as_json:
-        _funnel(made, console)
+        _funnel(made, Console(highlight=False))
 
 
 def why(context: typer.Context, corpus: Corpus, document: str, as_json: AsJson = False) -> None:
@@ -170,7 +163,12 @@ def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> Corpu
     from feilun.data.recipe import SourceRecipe
 
     if given:
-        sources = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in given]
+        found = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in dict.fromkeys(given)]
+        names = [one.called for one in found]
+        sources = [  # of two folders of one name each is called by its whole path
+            one if names.count(one.called) == 1 else one.model_copy(update={"name": one.path})
+            for one in found
+        ]
     else:
         sources = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.sources]
     sets = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.decontaminate]
@@ -264,12 +262,3 @@ def _tell(trace: Trace, console: Console) -> None:
             line(say("rules broken: ", "违反的规则：") + ", ".join(trace.broken))
     else:
         heading(f"Kept, read {row['times']} times", f"保留，读取 {row['times']} 次")
-
-
-def _show(job: Job, as_json: bool, console: Console) -> None:
-    events = job.events(follow=True)
-    if as_json:
-        for event in events:
-            typer.echo(json.dumps(event, ensure_ascii=False))
-    else:
-        draw(events, console)

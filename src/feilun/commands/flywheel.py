@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text as Line
 
 from feilun.commands.extras import need_train, quick_imports
-from feilun.commands.jobs import draw, job_to_resume
+from feilun.commands.jobs import follow, job_to_resume
 from feilun.commands.review import opened
 from feilun.jobs import Job, list_jobs
 from feilun.registry import Registry
@@ -131,7 +131,7 @@ def _turn(
 
             from feilun.train import sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
         with job.running():
-            watching = threading.Thread(target=_show, args=(job, as_json, console))
+            watching = threading.Thread(target=follow, args=(job, as_json))
             watching.start()
             if by_rule:
                 job.emit("accepted", by_rule=by_rule)
@@ -196,12 +196,3 @@ def _accept_all(store: Store) -> None:
         for item in items(session, state="pending"):
             if (item.answer or "").strip():
                 decide(session, item.id, "accept", reviewer=LOCAL_OWNER)
-
-
-def _show(job: Job, as_json: bool, console: Console) -> None:
-    events = job.events(follow=True)
-    if as_json:
-        for event in events:
-            typer.echo(json.dumps(event, ensure_ascii=False))
-    else:
-        draw(events, console)

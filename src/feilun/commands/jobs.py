@@ -265,6 +265,24 @@ def draw(events: Iterable[Event], out: Console) -> None:
                 live.console.print(Line(printable(_line(event))))
 
 
+def follow(job: Job, as_json: bool) -> None:
+    """Show what happens to a job until it ends; for a thread of its own, beside the work."""
+    events = job.events(follow=True)
+    if as_json:
+        for event in events:
+            typer.echo(json.dumps(event, ensure_ascii=False))
+    else:
+        draw(events, Console(highlight=False))
+
+
+def tell_stopped(job: Job) -> None:
+    """Say on stderr how a job that was asked to stop is gone on with."""
+    said = say(
+        f"Stopped. Go on with: feilun jobs resume {job.id}", f"已停止。继续：feilun jobs resume {job.id}"
+    )
+    typer.echo(said, err=True)
+
+
 _FIGURES: dict[str, Callable[[Any], str]] = {
     "loss": lambda x: f"{say('loss', '损失')} {x:.4f}",
     "lr": lambda x: f"{say('lr', '学习率')} {x:.2e}",

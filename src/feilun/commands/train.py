@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import tomllib
 from collections.abc import Callable
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from feilun.commands import launch
 from feilun.commands.extras import need_train, quick_imports
-from feilun.commands.jobs import draw, job_to_resume
+from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
 from feilun.text import FeilunError, say
@@ -97,23 +95,17 @@ def train(
     if ray is not None and not in_world():
         job = asked.job(workspace, resume)
         together = partial(work, asked.absolute(), workspace, True)
-        launch.on_ray(ray, processes, restarts, job, together, _show(as_json))
+        launch.on_ray(ray, processes, restarts, job, together, partial(follow, as_json=as_json))
         made = workspace.path / "models" / job.record.name if job.state == "finished" else None
     else:
         if processes > 1 and not in_world():
             launch.by_torchrun(processes, restarts)
-        done = work(asked, workspace, resume or launch.restarted(), _show(as_json))
+        done = work(asked, workspace, resume or launch.restarted(), partial(follow, as_json=as_json))
         if done is None:  # what there is to say the first process says
             return
         job, made = done
     if made is None:
-        typer.echo(
-            say(
-                f"Stopped. Go on with: feilun jobs resume {job.id}",
-                f"已停止。继续：feilun jobs resume {job.id}",
-            ),
-            err=True,
-        )
+        tell_stopped(job)
     elif not as_json:
         typer.echo(str(made))
 
@@ -238,17 +230,3 @@ def _kind(recipe: Path) -> str:
 
         read_recipe(recipe, PretrainRecipe)  # which says what is wrong with the file
         raise
-
-
-def _show(as_json: bool) -> Callable[[Job], None]:
-    """Shows what happens to a job until it ends."""
-
-    def show(job: Job) -> None:
-        events = job.events(follow=True)
-        if as_json:
-            for event in events:
-                typer.echo(json.dumps(event, ensure_ascii=False))
-        else:
-            draw(events, Console(highlight=False))
-
-    return show

@@ -1,32 +1,32 @@
 """A corpus out of raw pages, as a job: gather, refine, decide, write.
 
-The sources are cut into parts (a file, or a range of a large one) that workers take one by one. What is known of a part
+The sources are cut into parts (small files together, a range of a large one) that workers take one by one. What is known of a part
 after a stage is a file under the job's ``work/``, so a build that is killed goes on where it was and ends with the same
 corpus. Memory does not grow with the text: only scores and hashes of documents are ever together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from feilun.data import table
-from feilun.data.corpus import write_corpus
+from feilun.data.corpus import FREQUENT, write_corpus
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
 from feilun.data.dedup.passages import hashes
 from feilun.data.lines import LineCounter
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
-from feilun.data.repair import simplified
 from feilun.data.score import SCORES, quality
-from feilun.data.sources import Split, read_split, splits
+from feilun.data.sources import SUFFIXES, Split, read_split, splits
+from feilun.data.workers import each
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import write_atomically
@@ -35,51 +35,71 @@ KIND = "corpus"
 GATHERED = ("score.shifted.v1",)
 """Scores that the first stage knows."""
 
+FILES, BYTES = 1000, 2**26
+"""Of a part, at most (one larger file is a part of its own): small files go together."""
+
+Part = list[Split]
+Stage = tuple[Path, Path]
+"""A part's file of the stage before, and of this one."""
+
 
 def build(recipe: CorpusRecipe, job: Job, folder: Path, *, workers: int = 1) -> Path | None:
     """Make the corpus ``folder`` inside ``job.running()``; None if the job was asked to stop before the end.
 
-    Raises `FeilunError` if a source is missing, or has changed since the build began.
+    Raises `FeilunError` if a source is missing or has changed since the build began, or a worker dies.
     """
     work = job.folder / "work"
     parts = parts_of(recipe)
     _same_as_before(work, parts)
-    names = [f"{number:06}" for number in range(len(parts))]
-    gathered = [work / "pages" / f"{name}.parquet" for name in names]
-    refined = [work / "refined" / f"{name}.parquet" for name in names]
-    todo = [partial(gather_part, *pair) for pair in zip(parts, gathered, strict=True)]
-    if not _each(todo, job, "gather", workers):
+    names = [f"{number:06}.parquet" for number in range(len(parts))]
+    gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
+    if not _done(
+        job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None, workers), parts
+    ):
         return None
-    context = context_of(recipe, gathered)
-    sketches = work / "sketches"
-    todo = [
-        partial(refine_part, *pair, sketches, context, recipe.dedup.by)
-        for pair in zip(gathered, refined, strict=True)
-    ]
-    if not _each(todo, job, "refine", workers):
+    known = Known(context_of(recipe, gathered), work / "sketches", recipe.dedup.by)
+    if not _done(
+        job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known, workers), parts
+    ):
         return None
-    lines = {site: sorted(keys) for site, keys in sorted(context.frequent.items())}
-    write_corpus(recipe, refined, sketches, folder, job, {"frequent.json": json.dumps(lines)})
+    lines = {site: sorted(keys) for site, keys in sorted(known.context.frequent.items())}
+    write_corpus(recipe, refined, known.sketches, folder, job, {FREQUENT: json.dumps(lines)})
+    shutil.rmtree(work)
     return folder
 
 
-def parts_of(recipe: CorpusRecipe) -> list[Split]:
-    """The units of work of all sources, in order."""
+def parts_of(recipe: CorpusRecipe) -> list[Part]:
+    """The units of work of all sources, in order. Raises `FeilunError` if there is nothing to read."""
     if not recipe.sources:
         raise FeilunError(
             "There is nothing to read: name sources in the recipe, or give --source.",
             "没有可读取的内容：请在配方中列出 sources，或使用 --source。",
             code="no_source",
         )
-    found: list[Split] = []
+    found: list[Part] = []
     for source in recipe.sources:
-        found += splits(source.path, name=source_name(source.path, source.name), fields=source.fields)
+        found += grouped(splits(source.path, name=source.called, fields=source.fields))
+    if not found:
+        raise FeilunError(
+            f"There is no file of a known kind in {', '.join(source.path for source in recipe.sources)}. Known: "
+            f"{', '.join(SUFFIXES)}, and those with .gz or .zst after them.",
+            f"{'、'.join(source.path for source in recipe.sources)} 中没有可读取的文件。可读取：{'、'.join(SUFFIXES)}，"
+            "其后可加 .gz 或 .zst。",
+            code="no_source",
+        )
     return found
 
 
-def source_name(path: str, name: str | None) -> str:
-    """What a source is called in the corpus."""
-    return name or path.rstrip("/").rsplit("/", 1)[-1]
+def grouped(files: Iterable[Split]) -> Iterator[Part]:
+    """The same files in their order, small ones together."""
+    part: Part = []
+    for file in files:
+        if part and (len(part) >= FILES or sum(one.size for one in part) + file.size > BYTES):
+            yield part
+            part = []
+        part.append(file)
+    if part:
+        yield part
 
 
 def context_of(recipe: CorpusRecipe, gathered: Sequence[Path]) -> Context:
@@ -98,8 +118,7 @@ def context_of(recipe: CorpusRecipe, gathered: Sequence[Path]) -> Context:
 def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]]) -> Context:
     """The same where the lines are known."""
     sets: dict[str, Iterable[Item]] = {
-        one.name or Path(one.path).name: read_items(Path(one.path), one.fields)
-        for one in recipe.decontaminate
+        one.called: read_items(Path(one.path), one.fields) for one in recipe.decontaminate
     }
     return Context(
         frequent=frequent,
@@ -109,8 +128,9 @@ def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]]) -> Cont
     )
 
 
-def gather_part(part: Split, out: Path) -> None:
+def gather_part(stage: tuple[Part, Path], _: None) -> None:
     """Stage one of a part."""
+    part, out = stage
     if out.exists():
         return
     with table.writing(out, GATHERED) as writer:
@@ -118,39 +138,50 @@ def gather_part(part: Split, out: Path) -> None:
             writer.add(table.row_of(page))
 
 
-def pages_of(part: Split) -> Iterator[Page]:
+def pages_of(part: Part) -> Iterator[Page]:
     """The pages of a part after stage one, each id once: a file that says the same id twice gives it a number."""
-    seen: Counter[str] = Counter()
-    for raw in read_split(part):
-        page = gather(raw)
-        seen[page.id] += 1
-        if seen[page.id] > 1:
-            page.id = f"{page.id}~{seen[page.id]}"
-        yield page
+    for file in part:
+        seen: Counter[str] = Counter()
+        for raw in read_split(file):
+            page = gather(raw)
+            seen[page.id] += 1
+            if seen[page.id] > 1:
+                page.id = f"{page.id}~{seen[page.id]}"
+            yield page
 
 
-def refine_part(gathered: Path, out: Path, sketches: Path, context: Context, by: str) -> None:
+@dataclass(frozen=True)
+class Known:
+    """What the second stage has to know."""
+
+    context: Context
+    sketches: Path
+    by: str
+    """The score that tells the best copy."""
+
+
+def refine_part(stage: Stage, known: Known) -> None:
     """Stage two of a part. Every row of the first stage is a row of this one, in the same order."""
+    gathered, out = stage
     if out.exists():
         return
-    with table.writing(out, [*GATHERED, *SCORES]) as writer, Writer(sketches, out.stem) as shard:
+    with table.writing(out, [*GATHERED, *SCORES]) as writer, Writer(known.sketches, out.stem) as shard:
         for row in table.rows(gathered):
             page = table.page_of(row)
             receipt = json.loads(row[table.RECEIPT] or "{}")
             if not page.reason:
-                refine(page, context)
-            alive = not page.reason
-            shadow = simplified(page.text) if alive else ""
+                refine(page, known.context)
+            shadow = "" if page.reason else page.shadow
             shard.add(
                 f"{page.source}/{page.id}",
                 sketch(shadow),
-                page.scores.get(by, float(len(page.text))),
-                hashes(shadow) if alive else None,
+                page.scores.get(known.by, float(len(page.text))),
+                hashes(shadow) if shadow else None,
             )
             writer.add(table.row_of(page, receipt))
 
 
-def _same_as_before(work: Path, parts: Sequence[Split]) -> None:
+def _same_as_before(work: Path, parts: Sequence[Part]) -> None:
     said = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
     path = work / "parts.sha256"
     if not path.exists():
@@ -164,26 +195,12 @@ def _same_as_before(work: Path, parts: Sequence[Split]) -> None:
         )
 
 
-def _each(todo: Sequence[Callable[[], None]], job: Job, stage: str, workers: int) -> bool:
-    """Do all, in any order. False: the job was asked to stop; what is done stays done."""
-    job.emit("stage", stage=stage, steps=len(todo))
-    if workers == 1:
-        for number, one in enumerate(todo, 1):
-            if job.stop_wanted:
+def _done(job: Job, stage: str, work: Generator[None], parts: Sequence[Part]) -> bool:
+    """Tell how far the work is. False: the job was asked to stop; what is done stays done."""
+    job.emit("stage", stage=stage, steps=len(parts))
+    with contextlib.closing(work):
+        for number, _ in enumerate(work, 1):
+            job.emit("step", stage=stage, step=number, steps=len(parts))
+            if job.stop_wanted and number < len(parts):
                 return False
-            one()
-            job.emit("step", stage=stage, step=number, steps=len(todo))
-        return True
-    # Not forked: a child of a process with threads may find their locks held for ever.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(one) for one in todo]
-        try:
-            for number, done in enumerate(as_completed(running), 1):
-                done.result()
-                job.emit("step", stage=stage, step=number, steps=len(todo))
-                if job.stop_wanted:
-                    return number == len(todo)
-        finally:
-            for one in running:
-                one.cancel()
-    return True
+    return not job.stop_wanted

@@ -27,6 +27,9 @@ ROWS = 50_000
 BYTES = 2**27
 """Bytes of text of a shard, roughly at most."""
 
+FREQUENT = "frequent.json"
+"""In a corpus: of each site the keys of lines that many of its pages have."""
+
 FAILED: frozenset[str] = frozenset(get_args(Reason))
 """Reasons of what could not be read at all."""
 KEPT: list[tuple[str, Any]] = [("times", table.pa.int32())]
@@ -45,12 +48,12 @@ def write_corpus(
 
     ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names.
     """
-    scores = table.score_columns(refined[0]) if refined else []
+    scores = table.score_columns(refined[0])
     known = table.columns(refined, ["id", "source", "lang", "site", "reason", *scores])
     reasons, effects = decide(recipe.rules, known, seed=recipe.seed)
     alive = reasons == ""
     shards = Shards(sketches)
-    copies = find(sketches, 1.0 if recipe.dedup.near is None else recipe.dedup.near, alive)
+    copies = find(sketches, recipe.dedup.near, alive)
     again = alive & ~copies.kept
     reasons[again & copies.exact] = "exact_copy"
     reasons[again & ~copies.exact] = "near_copy"
@@ -111,7 +114,7 @@ def _epochs(recipe: CorpusRecipe, known: dict[str, NDArray[Any]]) -> NDArray[np.
     """How often each document is read."""
     found = np.ones(len(known["id"]), np.int64)
     for source in recipe.sources:
-        mine = known["source"] == (source.name or source.path.rstrip("/").rsplit("/", 1)[-1])
+        mine = known["source"] == source.called
         found[mine] = times(known["id"][mine], source.epochs, seed=recipe.seed)
     return found
 

@@ -16,7 +16,7 @@ from feilun.data.encoding import decode
 from feilun.data.extract import extract
 from feilun.data.lines import clean_lines
 from feilun.data.repair import Edit, repair, simplified
-from feilun.data.score import language, scores
+from feilun.data.score import QUALITY, language, scores
 from feilun.data.sources import Failed, Raw
 from feilun.text import Text
 
@@ -38,6 +38,8 @@ class Page:
     lang: str = ""
     charset: str = ""
     text: str = ""
+    shadow: str = ""
+    """The text in Simplified characters, once it is refined: what is scored and compared."""
     extracted: str = ""
     """The text before its repairs."""
     edits: list[Edit] = field(default_factory=list[Edit])
@@ -100,9 +102,10 @@ def refine(page: Page, context: Context) -> None:
     if not page.text:
         page.reason = page.reason or "no_text"
         return
-    page.scores |= scores(page.text, page.title, simplified(page.text))
+    page.shadow = simplified(page.text)
+    page.scores |= scores(page.text, page.title, page.shadow)
     if context.quality is not None:
-        page.scores["score.quality.v1"] = context.quality(page.text)
+        page.scores[QUALITY] = context.quality(page.shadow)
     if context.contaminants is not None:
         page.hits = context.contaminants.find(page.text)
         if page.hits and not page.reason:

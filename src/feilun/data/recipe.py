@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from feilun.data.decide import Rule
 from feilun.data.pii import PERSONAL, Kind
+from feilun.validation import invalid
 
 
 class _Part(BaseModel):
@@ -26,6 +27,10 @@ class SourceRecipe(_Part):
     fields: dict[str, str] = Field(default_factory=dict[str, str])
     """What its JSON and Parquet call ours, for instance ``text = "story"``."""
 
+    @property
+    def called(self) -> str:
+        return _called(self.path, self.name)
+
 
 class LinesRecipe(_Part):
     """Which lines are a site's and not a page's."""
@@ -38,9 +43,8 @@ class LinesRecipe(_Part):
 class DedupRecipe(_Part):
     """What is there more than once."""
 
-    near: float | None = Field(default=0.8, gt=0, le=1)
-    """Of documents whose shingles have this Jaccard similarity the best is kept. None, or left out with ``near = 1``:
-    only exact copies go."""
+    near: float = Field(default=0.8, gt=0, le=1)
+    """Of documents whose shingles have this Jaccard similarity the best is kept; 1: all of them are the same."""
     passages: int | None = Field(default=None, gt=1)
     """Passages in more documents than this stay in the best of them alone. Default: passages are let be."""
     by: str = "score.quality.v1"
@@ -54,6 +58,14 @@ class SetRecipe(_Part):
     name: str | None = None
     fields: list[str] | None = None
     """The fields whose strings count. Default: all."""
+
+    @property
+    def called(self) -> str:
+        return _called(self.path, self.name)
+
+
+def _called(path: str, name: str | None) -> str:
+    return name or path.rstrip("/").rsplit("/", 1)[-1]
 
 
 class CorpusRecipe(_Part):
@@ -70,3 +82,14 @@ class CorpusRecipe(_Part):
     dedup: DedupRecipe = Field(default_factory=DedupRecipe)
     decontaminate: list[SetRecipe] = Field(default_factory=list[SetRecipe])
     rules: list[Rule] = Field(default_factory=list[Rule])
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for part in (self.sources, self.decontaminate):
+            names = [one.called for one in part]
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice:
+                raise invalid(
+                    f"two are called {twice}: give each a name of its own", f"有两个名为 {twice}：请分别命名"
+                )
+        return self

@@ -68,7 +68,7 @@ class TableWriter:
         names = [*TEXTS, RECEIPT]
         fields = [(name, pa.string()) for name in names] + list(more)
         self._schema = pa.schema(fields + [(name, pa.float32()) for name in scores])
-        self._path, self._draft = path, path.with_name(f".{path.name}.tmp")
+        self._path, self._draft = path, path.with_name(f".{path.name}.{os.getpid()}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pq.ParquetWriter(self._draft, self._schema, compression="zstd", compression_level=3)
         self._rows: list[Row] = []

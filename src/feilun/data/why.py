@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,11 @@ import numpy as np
 
 from feilun.data import table
 from feilun.data.build import context_with, pages_of, parts_of
+from feilun.data.corpus import FREQUENT
 from feilun.data.page import Page, refine
 from feilun.data.recipe import CorpusRecipe
 from feilun.text import FeilunError
 from feilun.workspace import Manifest
-
-FREQUENT = "frequent.json"
-"""In a corpus: of each site the keys of lines that many of its pages have."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def why(corpus: Path, id: str) -> Trace:
     """Walk a document's way again. Raises `FeilunError` if it or its source is not there any more."""
     row, recipe = find(corpus, id), recipe_of(corpus)
     gathered = _again(recipe, row)
-    refined = _again(recipe, row)
+    refined = replace(gathered, scores=dict(gathered.scores))
     stored: dict[str, list[int]] = json.loads((corpus / FREQUENT).read_text(encoding="utf-8"))
     frequent: dict[str, Set[int]] = {site: frozenset(keys) for site, keys in stored.items()}
     if not refined.reason:
@@ -85,10 +83,9 @@ def why(corpus: Path, id: str) -> Trace:
 
 def _again(recipe: CorpusRecipe, row: table.Row) -> Page:
     for part in parts_of(recipe):
-        if part.source == row["source"]:
-            for page in pages_of(part):
-                if page.id == row["id"]:
-                    return page
+        for page in pages_of([file for file in part if file.source == row["source"]]):
+            if page.id == row["id"]:
+                return page
     raise FeilunError(
         f"The source {row['source']} has no document {row['id']} any more.",
         f"数据源 {row['source']} 中已没有文档 {row['id']}。",

@@ -34,11 +34,11 @@ def attach_above(model: Transformer, lora: Lora, seed: int = 0) -> Updates:
 def join(model: Transformer, below: Updates, *, most: int) -> Lora:
     """Make one adapter of the one that learnt and the one ``below`` it, in place; gives what it is made of.
 
-    Its rank is the sum of both, but at most ``most``: then each product's update is the nearest one of that rank (C. Eckart
-    and G. Young, 1936). The base weights are what they were, up to rounding.
+    Its rank is the sum of both, but at most ``most``, and at least that of the one below: then each product's update is the
+    nearest one of that rank (C. Eckart and G. Young, 1936). The base weights are what they were, up to rounding.
     """
     above = _updates(model)
-    rank = min(most, _rank(below) + _rank(above))
+    rank = min(max(most, _rank(below)), _rank(below) + _rank(above))
     targets: set[Target] = {
         target for updates in (below, above) for product in updates.values() for target in product
     }

@@ -118,7 +118,8 @@ class SftRecipe(_Part):
     """An adapter to go on with: a folder of PEFT's or a GGUF file. It learns on; beside ``lora`` it stays as it is, the new
     one learns, and both become one in the end."""
     most: int = Field(default=64, gt=0)
-    """The highest rank that these two may have together; what is beyond it is rounded off."""
+    """The highest rank that these two may have together, if the one to go on with has no higher one; what is beyond it is
+    rounded off."""
     learns: Literal["all", "ffn"] = "all"
     """Which of the adapter's products learn: all, or those of the feed-forward layers."""
     above: float = Field(default=0, ge=0, lt=1)

@@ -9,12 +9,11 @@ its paragraphs come back at both ends.
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 from feilun.data.extract import hints
 from feilun.data.extract.belief import believed_junk
-from feilun.data.extract.dates import find_date
 from feilun.data.extract.outline import Block, Outline
 from feilun.data.extract.wording import furniture, prose
 
@@ -171,9 +170,6 @@ class _Choice:
             ):
                 bodies.append(node)
         if bodies and sum(map(held, bodies)) >= max(250, 0.35 * whole):
-            if self.is_series(bodies):
-                after = [node for node in bodies if page.first[node] > self.title]
-                bodies = [after[0] if self.title >= 0 and after else bodies[0]]
             return page.first[bodies[0]], page.end[bodies[-1]]
         chosen = 0
         for node, parent in enumerate(page.parent):
@@ -187,15 +183,6 @@ class _Choice:
         if self.is_text(chosen):
             return page.first[chosen], page.end[chosen]
         return max(page.first[chosen], begin), min(page.end[chosen], end)
-
-    def is_series(self, bodies: list[int]) -> bool:
-        """Whether these are articles of their own, three or more, with a date at each: the first page of a blog, or a
-        question with its answers. One of them is the page's; the others have pages too."""
-        page = self.page
-        gaps = [page.blocks[page.end[a] : page.first[b]] for a, b in pairwise(bodies)]
-        return len(gaps) >= 2 and all(
-            any(block.size < 150 and find_date(block.text) for block in gap[:30]) for gap in gaps
-        )
 
     def is_text(self, node: int) -> bool:
         """Whether a container holds prose enough, and links few enough, that all of it may be taken."""

@@ -19,7 +19,7 @@ from feilun.data.score.shape import shape
 from feilun.data.score.spliced import spliced
 from feilun.recipe import shipped
 
-__all__ = ["SCORES", "Classifier", "language", "quality", "scores"]
+__all__ = ["QUALITY", "SCORES", "Classifier", "language", "quality", "scores"]
 
 QUALITY = "score.quality.v1"
 

@@ -1,0 +1,77 @@
+"""Work shared out among processes of this machine: any order, each piece once.
+
+The processes are spawned, not forked (a child of a process with threads may find their locks held for ever), leave
+Ctrl+C to the process that started them, and end when that one is gone, also when it was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from feilun.text import FeilunError
+
+Item = TypeVar("Item")
+Shared = TypeVar("Shared")
+
+_shared: Any = None
+"""In a worker: what all pieces of work have in common, sent once."""
+
+
+def each(
+    work: Callable[[Item, Shared], None], items: Sequence[Item], shared: Shared, workers: int
+) -> Generator[None]:
+    """Do ``work(item, shared)`` for each of the items; yields after every one that is done.
+
+    What is given up early (`Generator.close`) lets the pieces end that have begun. Raises what the work raises, and
+    `FeilunError` if a worker dies.
+    """
+    if workers == 1:
+        for item in items:
+            work(item, shared)
+            yield
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), shared)
+    )
+    with pool:
+        running = [pool.submit(_do, work, item) for item in items]
+        try:
+            for done in as_completed(running):
+                done.result()
+                yield
+        except BrokenProcessPool:
+            raise FeilunError(
+                "A worker died: there was too little memory, or a file killed its reader. What is done is kept. Go on "
+                "with --resume, and with --workers 1 to need less memory.",
+                "一个工作进程意外退出：内存不足，或某个文件使读取程序崩溃。已完成的部分会保留。"
+                "请用 --resume 继续；加 --workers 1 可减少内存占用。",
+                code="worker_died",
+            ) from None
+        finally:
+            for one in running:
+                one.cancel()
+
+
+def _begin(parent: int, shared: Any) -> None:
+    global _shared
+    _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+def _do(work: Callable[[Any, Any], None], item: Any) -> None:
+    work(item, _shared)
