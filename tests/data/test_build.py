@@ -17,6 +17,7 @@ from feilun.data.build import KIND, build, grouped
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.sources import Split
 from feilun.data.why import documents, why
+from feilun.data.workers import local
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Manifest
@@ -89,7 +90,7 @@ def recipe(*sources: Path, **more: object) -> CorpusRecipe:
 def made(wanted: CorpusRecipe, folder: Path, *, workers: int = 1) -> Path:
     job = Job.create(folder / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
     with job.running():
-        corpus = build(wanted, job, folder / "corpus", workers=workers)
+        corpus = build(wanted, job, folder / "corpus", local(workers))
     assert corpus is not None
     return corpus
 

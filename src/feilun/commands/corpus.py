@@ -96,6 +96,7 @@ def build(
     from feilun.data.build import KIND
     from feilun.data.build import build as make
     from feilun.data.recipe import CorpusRecipe
+    from feilun.data.workers import local
 
     workspace, path = Workspace(context.obj), recipe or shipped("data/web.toml")
     wanted = _with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
@@ -106,7 +107,7 @@ def build(
     with job.running():
         watching = threading.Thread(target=follow, args=(job, as_json))
         watching.start()
-        made = make(wanted, job, _folder(workspace, wanted.name), workers=workers or os.cpu_count() or 1)
+        made = make(wanted, job, _folder(workspace, wanted.name), local(workers or os.cpu_count() or 1))
     watching.join()
     if made is None:
         tell_stopped(job)

@@ -26,7 +26,7 @@ from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.score import SCORES, quality
 from feilun.data.sources import SUFFIXES, Split, read_split, splits
-from feilun.data.workers import each
+from feilun.data.workers import Each, local
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import write_atomically
@@ -43,8 +43,10 @@ Stage = tuple[Path, Path]
 """A part's file of the stage before, and of this one."""
 
 
-def build(recipe: CorpusRecipe, job: Job, folder: Path, *, workers: int = 1) -> Path | None:
+def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None) -> Path | None:
     """Make the corpus ``folder`` inside ``job.running()``; None if the job was asked to stop before the end.
+
+    ``each`` says where the work of the parts is done (default: in this process).
 
     Raises `FeilunError` if a source is missing or has changed since the build began, or a worker dies.
     """
@@ -53,14 +55,11 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, *, workers: int = 1) -> 
     _same_as_before(work, parts)
     names = [f"{number:06}.parquet" for number in range(len(parts))]
     gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
-    if not _done(
-        job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None, workers), parts
-    ):
+    each = each or local(1)
+    if not _done(job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None), parts):
         return None
     known = Known(context_of(recipe, gathered), work / "sketches", recipe.dedup.by)
-    if not _done(
-        job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known, workers), parts
-    ):
+    if not _done(job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known), parts):
         return None
     lines = {site: sorted(keys) for site, keys in sorted(known.context.frequent.items())}
     write_corpus(recipe, refined, known.sketches, folder, job, {FREQUENT: json.dumps(lines)})

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from feilun.text import FeilunError
 
@@ -23,6 +24,19 @@ Shared = TypeVar("Shared")
 
 _shared: Any = None
 """In a worker: what all pieces of work have in common, sent once."""
+
+
+class Each(Protocol):
+    """Does ``work(item, shared)`` for each of the items, wherever its processes are; yields after every one that is done."""
+
+    def __call__(
+        self, work: Callable[[Item, Shared], None], items: Sequence[Item], shared: Shared
+    ) -> Generator[None]: ...
+
+
+def local(workers: int) -> Each:
+    """Processes of this machine."""
+    return partial(each, workers=workers)
 
 
 def each(
