@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from feilun.data.decide import Rule, decide, times
+from feilun.data.decide import Rule, decide, epochs, times
 from feilun.text import FeilunError
 
 SHORT = Rule(reason="too_short", column="chars", min=100)
@@ -96,3 +96,17 @@ def test_parts_of_an_epoch_are_drawn_by_id() -> None:
     assert (times(ids[::-1], 2.3)[::-1] == drawn).all()
     assert (times(ids, 2.5) >= drawn).all()  # more epochs only add
     assert not times(ids, 0).any()
+
+
+def test_epochs_of_the_mixture_of_gpt3() -> None:
+    """T. Brown et al. 2020, table 2.2: 300 billion tokens. Its epochs of WebText2 (2.9) do not follow from its weights."""
+    sizes = {"web": 410, "webtext": 19, "books1": 12, "books2": 55, "wikipedia": 3}
+    weights = {"web": 60, "webtext": 22, "books1": 8, "books2": 8, "wikipedia": 3}
+    found = epochs(weights, sizes, most=3.4, units=300 * 1.01)  # the weights sum to 101%
+    paper = {"web": 0.44, "books1": 1.9, "books2": 0.43, "wikipedia": 3.4}
+    for name, value in paper.items():
+        assert found[name] == pytest.approx(value, rel=0.15), name
+    scaled = epochs(weights, {name: size / 1000 for name, size in sizes.items()}, most=3.4)
+    assert max(scaled.values()) == pytest.approx(3.4)
+    assert scaled["web"] / scaled["wikipedia"] == pytest.approx(found["web"] / found["wikipedia"])
+    assert epochs(weights, {**sizes, "books1": 0}, most=3.4)["books1"] == 0

@@ -24,7 +24,7 @@ from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:
-    from feilun.data.recipe import CorpusRecipe
+    from feilun.data.recipe import CorpusRecipe, QualityRecipe, SourceRecipe
     from feilun.data.why import Trace
 
 BUILD_HELP = say(
@@ -160,20 +160,71 @@ def report(context: typer.Context, corpus: Corpus) -> None:
 
 
 def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> CorpusRecipe:
-    """The recipe with its sources found: relative paths begin at the recipe, those of the command line here."""
+    """The recipe with its sources found: relative paths begin at the recipe, those of the command line here.
+
+    ``NAME=PATH`` gives a source of the recipe its path; a path alone takes the place of all of them.
+    """
     from feilun.data.recipe import SourceRecipe
 
-    if given:
-        found = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in dict.fromkeys(given)]
-        names = [one.called for one in found]
+    names = {one.called for one in recipe.sources}
+    paths = {
+        name: _absolute(path, Path.cwd())
+        for name, found, path in (one.partition("=") for one in given)
+        if found and name in names
+    }
+    alone = [one for one in given if one.partition("=")[0] not in paths]
+    if alone and paths:
+        raise FeilunError(
+            f"--source {alone[0]} has no name. Sources of this recipe: {', '.join(sorted(names))} (--source NAME=PATH).",
+            f"--source {alone[0]} 没有名称。此配方的数据源：{'、'.join(sorted(names))}（--source 名称=路径）。",
+            code="no_such_source",
+        )
+    if alone:
+        found = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in dict.fromkeys(alone)]
+        called = [one.called for one in found]
         sources = [  # of two folders of one name each is called by its whole path
-            one if names.count(one.called) == 1 else one.model_copy(update={"name": one.path})
+            one if called.count(one.called) == 1 else one.model_copy(update={"name": one.path})
             for one in found
         ]
     else:
-        sources = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.sources]
-    sets = [one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.decontaminate]
-    return recipe.model_copy(update={"sources": sources, "decontaminate": sets})
+        sources = [
+            one.model_copy(update={"path": paths.get(one.called) or _absolute(one.path, beside)})
+            for one in recipe.sources
+            if one.path or one.called in paths
+        ]
+    return recipe.model_copy(
+        update={
+            "sources": sources,
+            "decontaminate": [
+                one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.decontaminate
+            ],
+            "quality": recipe.quality and _with_references(recipe.quality, names, sources, beside),
+        }
+    )
+
+
+def _with_references(
+    quality: QualityRecipe, names: set[str], sources: list[SourceRecipe], beside: Path
+) -> QualityRecipe:
+    """Without those sources that are left out."""
+    left = {one.called for one in sources}
+    reference = [
+        one if one in left else _absolute(one, beside)
+        for one in quality.reference
+        if one in left or one not in names
+    ]
+    if not reference:
+        raise FeilunError(
+            f"The quality classifier needs a reference: give one of {', '.join(quality.reference)} (--source NAME=PATH).",
+            f"质量分类器需要参考文本：请给出 {'、'.join(quality.reference)} 之一（--source 名称=路径）。",
+            code="no_reference",
+        )
+    return quality.model_copy(
+        update={
+            "reference": reference,
+            "raw": [one for one in quality.raw if one in left or one not in names],
+        }
+    )
 
 
 def _absolute(path: str, beside: Path) -> str:

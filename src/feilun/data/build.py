@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feilun.data import table
-from feilun.data.corpus import FREQUENT, write_corpus
+from feilun.data.corpus import CLASSIFIER, FREQUENT, write_corpus
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
 from feilun.data.dedup.passages import hashes
 from feilun.data.lines import LineCounter
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
+from feilun.data.reference import Learnt, learn
 from feilun.data.score import SCORES, quality
 from feilun.data.sources import SUFFIXES, Split, read_split, splits
 from feilun.data.workers import Each, local
@@ -58,11 +59,15 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None
     each = each or local(1)
     if not _done(job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None), parts):
         return None
-    known = Known(context_of(recipe, gathered), work / "sketches", recipe.dedup.by)
+    learnt = _classifier(recipe, gathered, work / CLASSIFIER)
+    known = Known(context_of(recipe, gathered, work), work / "sketches", recipe.dedup.by)
     if not _done(job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known), parts):
         return None
     lines = {site: sorted(keys) for site, keys in sorted(known.context.frequent.items())}
-    write_corpus(recipe, refined, known.sketches, folder, job, {FREQUENT: json.dumps(lines)})
+    beside: dict[str, bytes] = {FREQUENT: json.dumps(lines).encode()}
+    if learnt is not None:
+        beside[CLASSIFIER] = (work / CLASSIFIER).read_bytes()
+    write_corpus(recipe, refined, known.sketches, folder, job, beside, learnt)
     shutil.rmtree(work)
     return folder
 
@@ -101,7 +106,19 @@ def grouped(files: Iterable[Split]) -> Iterator[Part]:
         yield part
 
 
-def context_of(recipe: CorpusRecipe, gathered: Sequence[Path]) -> Context:
+def _classifier(recipe: CorpusRecipe, gathered: Sequence[Path], path: Path) -> Learnt | None:
+    """The recipe's own quality classifier, if it has one: trained once, and then a file."""
+    if recipe.quality is None:
+        return None
+    figures = path.with_suffix(".json")
+    if not figures.exists():
+        model, learnt = learn(recipe.quality, recipe, gathered)
+        model.save(path)
+        write_atomically(figures, learnt.model_dump_json())
+    return Learnt.model_validate_json(figures.read_text())
+
+
+def context_of(recipe: CorpusRecipe, gathered: Sequence[Path], work: Path) -> Context:
     """What the second stage has to know of all pages and of the recipe."""
     counter, pages = LineCounter(), Counter[str]()
     for path in gathered:
@@ -111,18 +128,18 @@ def context_of(recipe: CorpusRecipe, gathered: Sequence[Path]) -> Context:
                 counter.add(row["site"], row["text"].split("\n"))
     several = {site: count for site, count in pages.items() if count >= recipe.lines.least}
     lines = counter.by_site(several, least=recipe.lines.least, share=recipe.lines.share)
-    return context_with(recipe, {site: keys for site, keys in lines.items() if keys})
+    return context_with(recipe, {site: keys for site, keys in lines.items() if keys}, work)
 
 
-def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]]) -> Context:
-    """The same where the lines are known."""
+def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]], folder: Path) -> Context:
+    """The same where the lines are known; ``folder`` is where the recipe's own classifier lies, if it has one."""
     sets: dict[str, Iterable[Item]] = {
         one.called: read_items(Path(one.path), one.fields) for one in recipe.decontaminate
     }
     return Context(
         frequent=frequent,
         masked=frozenset(recipe.mask),
-        quality=quality(),
+        quality=quality(folder / CLASSIFIER if recipe.quality else None),
         contaminants=Index(sets) if sets else None,
     )
 

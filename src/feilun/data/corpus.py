@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feilun.data import table
-from feilun.data.decide import decide, times
+from feilun.data.decide import decide, epochs, times
 from feilun.data.dedup import Shards, find
 from feilun.data.dedup.passages import Frequent, count, drop_frequent
 from feilun.data.recipe import CorpusRecipe
+from feilun.data.reference import Learnt
 from feilun.data.report import Samples, report
 from feilun.data.sources import Reason
 from feilun.jobs import Job
@@ -27,8 +28,13 @@ ROWS = 50_000
 BYTES = 2**27
 """Bytes of text of a shard, roughly at most."""
 
+UNITS = "score.units.v1"
+"""The size of a document: Han characters and words, which are about as many as tokens."""
+
 FREQUENT = "frequent.json"
 """In a corpus: of each site the keys of lines that many of its pages have."""
+CLASSIFIER = "quality.npz"
+"""In a corpus whose recipe has a classifier of its own."""
 
 FAILED: frozenset[str] = frozenset(get_args(Reason))
 """Reasons of what could not be read at all."""
@@ -42,11 +48,13 @@ def write_corpus(
     sketches: Path,
     folder: Path,
     job: Job,
-    beside: Mapping[str, str],
+    beside: Mapping[str, bytes],
+    learnt: Learnt | None = None,
 ) -> Manifest:
     """Decide on the documents of the ``refined`` parts and write the artifact ``folder``.
 
-    ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names.
+    ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names. ``learnt``:
+    of the recipe's own classifier.
     """
     scores = table.score_columns(refined[0])
     known = table.columns(refined, ["id", "source", "lang", "site", "reason", *scores])
@@ -58,7 +66,7 @@ def write_corpus(
     reasons[again & copies.exact] = "exact_copy"
     reasons[again & ~copies.exact] = "near_copy"
     frequent = count(sketches, recipe.dedup.passages, reasons == "") if recipe.dedup.passages else None
-    read = _epochs(recipe, known)
+    read, mixture = _mixed(recipe, known, reasons == "")
     job.emit("decided", documents=len(reasons), kept=int((reasons == "").sum()))
     with new_artifact(folder) as draft:
         kept, dropped = _Rotating(draft, "kept", scores, KEPT), _Rotating(draft, "dropped", scores, DROPPED)
@@ -81,8 +89,8 @@ def write_corpus(
                 kept.add({**row, "times": int(read[number])})
         kept.close()
         dropped.close()
-        for name, text in beside.items():
-            (draft / name).write_text(text, encoding="utf-8")
+        for name, content in beside.items():
+            (draft / name).write_bytes(content)
         counted = {reason: tally[reason] for reason in sorted(tally) if reason and reason not in FAILED}
         figures: dict[str, Any] = {
             "read": len(reasons),
@@ -90,8 +98,10 @@ def write_corpus(
             "dropped": counted,
             "failed": {reason: tally[reason] for reason in sorted(tally) if reason in FAILED},
             "rules": {name: effect.model_dump() for name, effect in effects.items()},
+            "sources": mixture,
             "languages": dict(sorted(languages.items())),
             "characters": characters,
+            **({"quality": learnt.model_dump()} if learnt else {}),
         }
         assert figures["read"] == tally[""] + sum(counted.values()) + sum(figures["failed"].values())
         whole = report(recipe.name, figures, known, final, scores, samples)
@@ -110,13 +120,24 @@ def write_corpus(
     return manifest
 
 
-def _epochs(recipe: CorpusRecipe, known: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """How often each document is read."""
-    found = np.ones(len(known["id"]), np.int64)
-    for source in recipe.sources:
-        mine = known["source"] == source.called
-        found[mine] = times(known["id"][mine], source.epochs, seed=recipe.seed)
-    return found
+def _mixed(
+    recipe: CorpusRecipe, known: dict[str, NDArray[Any]], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], dict[str, dict[str, float]]]:
+    """How often each document is read (documents,), and of each source what is kept and how often that is read."""
+    mine = {source.called: known["source"] == source.called for source in recipe.sources}
+    sizes = {name: float(np.nansum(known[UNITS][of & kept])) for name, of in mine.items()}
+    passes = {source.called: source.epochs for source in recipe.sources}
+    weights = {source.called: source.weight for source in recipe.sources if source.weight is not None}
+    if weights:
+        passes = epochs(weights, sizes, most=recipe.mix.most, units=recipe.mix.units)
+    found = np.ones(len(kept), np.int64)
+    for name, of in mine.items():
+        found[of] = times(known["id"][of], passes[name], seed=recipe.seed)
+    figures = {
+        name: {"kept": int((of & kept).sum()), "units": round(sizes[name]), "epochs": round(passes[name], 4)}
+        for name, of in mine.items()
+    }
+    return found, figures
 
 
 def _rows(paths: Sequence[Path]) -> Iterator[table.Row]:

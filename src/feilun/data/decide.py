@@ -33,6 +33,8 @@ class Rule(BaseModel):
     max: float | None = None
     lang: str | None = None
     """Only documents of this language are judged. Default: all."""
+    source: str | None = None
+    """Only documents of the source of this name are judged. Default: all."""
     pareto: float | None = Field(default=None, gt=0)
     """Instead of limits GPT-3's draw (T. Brown et al. 2020, appendix A): kept if a Pareto variable of this shape is above
     1 - score, so that a few poor documents stay. The draw is a hash of the document's id and the seed."""
@@ -62,7 +64,10 @@ class Rule(BaseModel):
                     np.inf if self.max is None else self.max,
                 )
                 found = (score < low) | (score > high)
-        return found if self.lang is None else found & (columns["lang"] == self.lang)
+        for name, wanted in (("lang", self.lang), ("source", self.source)):
+            if wanted is not None:
+                found &= columns[name] == wanted
+        return found
 
 
 class Effect(BaseModel):
@@ -81,7 +86,7 @@ def decide(
 ) -> tuple[NDArray[Any], dict[str, Effect]]:
     """The reason each document is dropped for, "" for what is kept (documents,); and what each rule does.
 
-    ``columns``: ``id``, ``lang`` and the scores, each (documents,). A document that was dropped before has its reason in
+    ``columns``: ``id``, ``lang``, ``source`` and the scores, each (documents,). A document that was dropped before has its reason in
     ``reason``, and is judged by no rule.
     """
     reason = columns["reason"].astype(object)
@@ -104,6 +109,26 @@ def times(ids: Column, epochs: float, *, seed: int = 0) -> NDArray[np.int64]:
     """How often each document is read in ``epochs`` passes (documents,): with 2.3 all twice, and 30% of them once more."""
     whole = int(epochs)
     return whole + (_uniform(ids, seed, "times") < epochs - whole).astype(np.int64)
+
+
+def epochs(
+    weights: Mapping[str, float], sizes: Mapping[str, float], *, most: float, units: float | None = None
+) -> dict[str, float]:
+    """How often each source is read, so that what is read of it is in proportion to its weight (T. Brown et al. 2020,
+    table 2.2).
+
+    Args:
+        sizes: of what there is, in any unit. A source of which there is nothing has no part in it.
+        most: epochs of the source that is the smallest for its weight.
+        units: instead, what is read in all.
+    """
+    shares = {name: weights[name] for name in weights if sizes[name]}
+    whole = sum(shares.values())
+    if units is None:
+        units = min((most * sizes[name] * whole / share for name, share in shares.items()), default=0.0)
+    return {
+        name: units * shares.get(name, 0.0) / whole / sizes[name] if sizes[name] else 0.0 for name in weights
+    }
 
 
 def _pareto(ids: Column, shape: float, seed: int) -> NDArray[np.float64]:

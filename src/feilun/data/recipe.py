@@ -18,18 +18,42 @@ class _Part(BaseModel):
 class SourceRecipe(_Part):
     """Where pages lie."""
 
-    path: str
-    """A file or folder (a relative path begins at the recipe), or any URL that fsspec knows."""
+    path: str = ""
+    """A file or folder (a relative path begins at the recipe), or any URL that fsspec knows. Without one the source is left
+    out unless ``--source NAME=PATH`` gives it."""
     name: str | None = None
     """What it is called in the corpus. Default: the last part of its path."""
     epochs: float = Field(default=1, ge=0)
     """How often each of its kept documents is read in training; 0.5: half of them."""
+    weight: float | None = Field(default=None, gt=0)
+    """Instead of ``epochs``: its part of what is read, beside the weights of the other sources (`MixRecipe`)."""
     fields: dict[str, str] = Field(default_factory=dict[str, str])
     """What its JSON and Parquet call ours, for instance ``text = "story"``."""
 
     @property
     def called(self) -> str:
-        return _called(self.path, self.name)
+        return called(self.path, self.name)
+
+
+class MixRecipe(_Part):
+    """How much is read where sources have weights (T. Brown et al. 2020, section 2.2): what is better is read more often
+    than its size would say."""
+
+    most: float = Field(default=3.4, gt=0)
+    """No source is read more often. The source that is the smallest for its weight is read so often."""
+    units: float | None = Field(default=None, gt=0)
+    """Instead: how much is read in all, in Han characters and words."""
+
+
+class QualityRecipe(_Part):
+    """A quality classifier that is trained in the build, instead of Feilun's own: reference against raw text."""
+
+    reference: list[str] = Field(min_length=1)
+    """Names of sources of the recipe, or paths of others (which are only compared with)."""
+    raw: list[str] = Field(default_factory=list[str])
+    """Names of sources. Default: all that are no reference."""
+    documents: int = Field(default=5000, gt=1)
+    """Of each side, at most."""
 
 
 class LinesRecipe(_Part):
@@ -61,10 +85,10 @@ class SetRecipe(_Part):
 
     @property
     def called(self) -> str:
-        return _called(self.path, self.name)
+        return called(self.path, self.name)
 
 
-def _called(path: str, name: str | None) -> str:
+def called(path: str, name: str | None) -> str:
     return name or path.rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -80,8 +104,16 @@ class CorpusRecipe(_Part):
     mask: list[Kind] = Field(default_factory=lambda: sorted(PERSONAL))
     """Kinds of personal data that are masked."""
     dedup: DedupRecipe = Field(default_factory=DedupRecipe)
+    quality: QualityRecipe | None = None
+    mix: MixRecipe = Field(default_factory=MixRecipe)
     decontaminate: list[SetRecipe] = Field(default_factory=list[SetRecipe])
     rules: list[Rule] = Field(default_factory=list[Rule])
+
+    @model_validator(mode="after")
+    def _weights(self) -> Self:
+        if len({one.weight is None for one in self.sources}) > 1:
+            raise invalid("give a weight to all sources, or to none", "请为所有数据源设置 weight，或都不设置")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
