@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from feilun.data.read import MAX_LINE, PIECE, Document, Tally, cut, language_of, read_texts
 from feilun.text import FeilunError
+from feilun.workspace import Manifest
 
 CORPUS = Path(__file__).parents[3] / "shared" / "data" / "corpus"
 
@@ -211,3 +214,39 @@ def test_the_language_of_real_pages_about_programming(name: str) -> None:
     [path] = CORPUS.glob(f"{name}.jsonl*")
     told = [(document.lang, language_of(document.text)) for document in read_texts(path)]
     assert sum(given == found for given, found in told) >= 0.97 * len(told)
+
+
+def table(path: Path, **columns: list[Any]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_rows_are_read_as_often_as_their_times_say(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.parquet", id=["x", "y", "z"], text=["一", "二", "三"], times=[2, 0, 3])
+    found = [(one.id, one.text, one.again) for one in read_texts(path)]
+    assert found == [
+        ("x", "一", False), ("z", "三", False), ("x", "一", True), ("z", "三", True), ("z", "三", True)
+    ]  # fmt: skip
+
+
+def test_of_a_corpus_what_was_kept_is_read(tmp_path: Path) -> None:
+    for name in ("kept-00000", "kept-00001", "dropped-00000"):
+        table(tmp_path / "corpus" / f"{name}.parquet", text=[name], title=["题"])
+    Manifest(kind="corpus", id="sha256:0", name="corpus").write(tmp_path / "corpus")
+    assert [one.text for one in read_texts(tmp_path)] == ["题\n\nkept-00000", "题\n\nkept-00001"]
+    (tmp_path / "corpus" / "artifact.json").unlink()
+    assert len(list(read_texts(tmp_path / "corpus"))) == 3
+
+
+@pytest.mark.parametrize("harm", ["no text", "cut"])
+def test_broken_tables_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
+    path = table(tmp_path / "a.parquet", **{"text" if harm == "cut" else "words": ["一"]})
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    said = fault(path, "en", monkeypatch)
+    assert str(path) in said
+    assert ("broken Parquet" if harm == "cut" else 'neither "text"') in said
+    tally = Tally()
+    assert list(read_texts(path, strict=False, tally=tally)) == []
+    assert tally.skipped == 1

@@ -142,6 +142,15 @@ def test_copies_of_a_text_are_never_in_both_splits(tmp_path: Path, bpe: SmallBpe
     assert not train_texts & held
 
 
+def test_what_is_held_out_is_held_out_once(tmp_path: Path, bpe: SmallBpe) -> None:
+    once = documents()
+    twice = [*once, *(replace(one, again=True) for one in once)]
+    tokens = [write_tokens(tmp_path / str(len(some)), some, bpe, heldout=0.2) for some in (once, twice)]
+    splits = [one.figures["splits"] for one in tokens]
+    assert splits[0]["heldout"]["documents"] == splits[1]["heldout"]["documents"] > 0
+    assert splits[0]["train"]["documents"] * 2 == splits[1]["train"]["documents"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))
 def test_any_text_comes_back(tmp_path: Path, bpe: SmallBpe, texts: list[str]) -> None:

@@ -159,6 +159,12 @@ def report(context: typer.Context, corpus: Corpus) -> None:
     webbrowser.open(path.absolute().as_uri())
 
 
+def found(workspace: Path, source: Path) -> Path:
+    """The path itself, or the corpus of that name."""
+    named = workspace / "corpora" / source
+    return named if not source.exists() and len(source.parts) == 1 and named.is_dir() else source
+
+
 def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> CorpusRecipe:
     """The recipe with its sources found: relative paths begin at the recipe, those of the command line here.
 

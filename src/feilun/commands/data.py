@@ -36,12 +36,12 @@ app.command("sample", help=corpus.SAMPLE_HELP)(corpus.sample)
 
 @app.command(
     help=say(
-        "Make token shards from files and folders of text: .txt, .md, .jsonl, .jsonl.zst. "
-        "They stand in the workspace under `tokens/NAME`; older ones of that name are replaced.\n\n"
-        "Example: `feilun data tokens ~/corpus --tokenizer ~/tokenizer --out mine`",
-        "将文本文件和文件夹（.txt、.md、.jsonl、.jsonl.zst）制成 token 分片，存放于工作区的 `tokens/名称`；"
-        "同名的旧分片会被替换。\n\n"
-        "示例：`feilun data tokens ~/corpus --tokenizer ~/tokenizer --out mine`",
+        "Make token shards from corpora (`feilun data build`), and from files and folders of text: .txt, .md, .jsonl, "
+        ".jsonl.zst, .parquet. They stand in the workspace under `tokens/NAME`; older ones of that name are replaced.\n\n"
+        "Example: `feilun data tokens mine --tokenizer ~/tokenizer --out mine`",
+        "将语料库（`feilun data build`）或文本文件和文件夹（.txt、.md、.jsonl、.jsonl.zst、.parquet）制成 token 分片，"
+        "存放于工作区的 `tokens/名称`；同名的旧分片会被替换。\n\n"
+        "示例：`feilun data tokens mine --tokenizer ~/tokenizer --out mine`",
     )
 )
 def tokens(
@@ -50,7 +50,10 @@ def tokens(
         list[Path],
         typer.Argument(
             metavar="SOURCE...",
-            help=say("Files, or folders with all below them.", "文件，或文件夹（含子文件夹）。"),
+            help=say(
+                "Names of corpora, files, or folders with all below them.",
+                "语料库名称、文件，或文件夹（含子文件夹）。",
+            ),
         ),
     ],
     tokenizer: Annotated[Path, typer.Option(help=say("Folder of the tokenizer.", "分词器所在文件夹。"))],
@@ -90,7 +93,9 @@ def tokens(
         )
     # pyright takes no cached_property for the property of a protocol.
     encoder = cast("Encoder", Tokenizer.load(tokenizer))
-    folder = Workspace(context.obj).path / "tokens" / out
+    workspace = Workspace(context.obj).path
+    folder = workspace / "tokens" / out
+    sources = [corpus.found(workspace, source) for source in sources]
     tally = Tally()
 
     def documents() -> Iterator[Document]:

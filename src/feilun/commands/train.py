@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from feilun.commands import launch
+from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.jobs import Job
@@ -42,7 +43,10 @@ def train(
     source: Annotated[
         list[Path] | None,
         typer.Option(
-            help=say("Data instead of the recipe's; may be repeated.", "代替配方中的数据；可重复。")
+            help=say(
+                "Data instead of the recipe's: files, folders, names of corpora; may be repeated.",
+                "代替配方中的数据：文件、文件夹或语料库名称；可重复。",
+            )
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help=say("Name of the result.", "结果的名称。"))] = None,
@@ -91,7 +95,8 @@ def train(
         from feilun.train import pretrain, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
         from feilun.train.distributed import in_world
 
-    workspace, asked = Workspace(context.obj), Asked(recipe, source or [], name, max_steps)
+    workspace = Workspace(context.obj)
+    asked = Asked(recipe, [found(workspace.path, one) for one in source or []], name, max_steps)
     if ray is not None and not in_world():
         job = asked.job(workspace, resume)
         together = partial(work, asked.absolute(), workspace, True)

@@ -5,12 +5,14 @@ A folder is read in the order of its names, so that the same files give the same
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -19,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from feilun.text import FeilunError
 from feilun.validation import explain
-from feilun.workspace import MANIFEST
+from feilun.workspace import MANIFEST, Manifest
 
 PLAIN = (".txt", ".md")
 LINES = (".jsonl", ".jsonl.zst", ".json")
+TABLES = (".parquet",)
+KINDS = (*PLAIN, *LINES, *TABLES)
 
 PIECE = 2**18
 """Characters. A longer plain text is read as several documents, cut where a paragraph or a line ends."""
@@ -57,6 +61,8 @@ class Document:
     """What its source calls it, else ``file:line`` relative to the source."""
     lang: str | None = None
     """ISO 639 code in small letters ("zh", "en"), where the source tells it."""
+    again: bool = False
+    """It was read before: a corpus has some of its documents read more than once (column ``times``)."""
 
     @property
     def language(self) -> str:
@@ -129,14 +135,15 @@ def _iso(tag: object) -> str | None:
 def text_files(source: Path) -> Iterator[Path]:
     """The files that `read_texts` reads, in its order: the file itself, or those below a folder.
 
-    Hidden files and folders, manifests and other kinds of files are passed over.
+    Hidden files and folders, manifests and other kinds of files are passed over. Of a corpus (`feilun data build`) it is
+    the shards of what was kept.
 
     Raises:
         FeilunError: there is no such file or folder, it may not be read, or it is a file of another kind.
     """
     if source.is_file():
-        if not source.name.lower().endswith((*PLAIN, *LINES)):
-            known = ", ".join((*PLAIN, *LINES))
+        if not source.name.lower().endswith(KINDS):
+            known = ", ".join(KINDS)
             raise FeilunError(
                 f"{source} is not of a kind that can be read: {known}.",
                 f"无法读取 {source} 这种文件，可读取的有：{known}。",
@@ -150,10 +157,17 @@ def text_files(source: Path) -> Iterator[Path]:
 
     for folder, inner, files in os.walk(source, onerror=refuse):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
+        corpus = MANIFEST in files and _is_corpus(Path(folder))
         for name in sorted(files):
-            known = name.lower().endswith((*PLAIN, *LINES))
+            known = name.lower().endswith(KINDS) and not (corpus and not name.startswith("kept-"))
             if known and not name.startswith(".") and name != MANIFEST:
                 yield Path(folder, name)
+
+
+def _is_corpus(folder: Path) -> bool:
+    with contextlib.suppress(FeilunError):  # some other file of that name
+        return Manifest.read(folder).kind == "corpus"
+    return False
 
 
 def read_texts(source: Path, *, strict: bool = True, tally: Tally | None = None) -> Iterator[Document]:
@@ -161,7 +175,8 @@ def read_texts(source: Path, *, strict: bool = True, tally: Tally | None = None)
 
     Plain text (.txt, .md) is one document a file, or several if it is long (`PIECE`). JSON lines (.jsonl, .json,
     .jsonl.zst) are one document each, of ``text`` (``title`` goes before it), of ``messages`` (their contents), or
-    of ``zh`` and ``en`` (both). Everything is UTF-8.
+    of ``zh`` and ``en`` (both), and so are the rows of a table (.parquet), which are read as often as their ``times`` say,
+    a pass over the table each time. Everything is UTF-8.
 
     Args:
         strict: whether a line or file that cannot be used ends the reading. If not, ``tally`` counts them.
@@ -173,11 +188,11 @@ def read_texts(source: Path, *, strict: bool = True, tally: Tally | None = None)
     tally = tally or Tally()
     for path in text_files(source):
         place = path.name if path == source else path.relative_to(source).as_posix()
-        plain = path.name.lower().endswith(PLAIN)
+        read = next(read for kinds, read in _READERS.items() if path.name.lower().endswith(kinds))
         before = tally.bytes_read
         try:
             with path.open("rb") as raw:
-                for found in _plain(path, raw, place) if plain else _lines(path, raw, place):
+                for found in read(path, raw, place):
                     if isinstance(found, FeilunError):
                         _skip(found, strict, tally)
                     else:
@@ -243,7 +258,7 @@ def _lines(path: Path, raw: IO[bytes], place: str) -> Iterator[Document | Feilun
     number = 0
     try:
         packed = path.name.lower().endswith(".zst")
-        with io.BufferedReader(_Unpacked(raw), 2**17) if packed else nullcontext(raw) as file:
+        with io.BufferedReader(_Unpacked(raw), 2**17) if packed else contextlib.nullcontext(raw) as file:
             while line := file.readline(MAX_LINE + 1):
                 number += 1
                 if len(line) > MAX_LINE:
@@ -257,6 +272,32 @@ def _lines(path: Path, raw: IO[bytes], place: str) -> Iterator[Document | Feilun
                     yield found
     except (zstandard.ZstdError, EOFError) as error:
         yield _fault(path, number + 1, f"broken Zstandard data ({error})", f"Zstandard 数据已损坏（{error}）")
+
+
+def _table(path: Path, raw: IO[bytes], place: str) -> Iterator[Document | FeilunError]:
+    parquet: Any = import_module("pyarrow.parquet")  # which has no annotations
+    try:
+        with parquet.ParquetFile(raw) as table:
+            there = set(table.schema_arrow.names)
+            wanted = [name for name in (*_Record.model_fields, "times") if name in there]
+            done, most = 0, 1
+            while done < most:
+                number = 0
+                for batch in table.iter_batches(batch_size=1000, columns=wanted):
+                    for row in batch.to_pylist():
+                        number += 1
+                        times = row.pop("times", 1)
+                        most = max(most, times)
+                        if times <= done:
+                            continue
+                        found = _checked(
+                            partial(_Record.model_validate, row), path, number, f"{place}:{number}"
+                        )
+                        if found is not None:
+                            yield replace(found, again=done > 0) if isinstance(found, Document) else found
+                done += 1
+    except (ValueError, OSError) as error:  # ArrowInvalid is a ValueError
+        yield _fault(path, 1, f"broken Parquet ({error})", f"Parquet 已损坏（{error}）")
 
 
 class _Unpacked(io.RawIOBase):
@@ -300,8 +341,14 @@ def _parse(line: bytes, path: Path, number: int, place: str) -> Document | Feilu
             "an array; write one object a line, for instance with: jq -c '.[]'",
             "是数组；请每行写一个对象，例如用：jq -c '.[]'",
         )
+    return _checked(lambda: _Record.model_validate_json(line), path, number, place)
+
+
+def _checked(
+    record: Callable[[], _Record], path: Path, number: int, place: str
+) -> Document | FeilunError | None:
     try:
-        return _Record.model_validate_json(line).document(place)
+        return record().document(place)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
@@ -319,6 +366,9 @@ def _parse(line: bytes, path: Path, number: int, place: str) -> Document | Feilu
             'has neither "text" nor "messages" nor "zh" and "en"',
             "既没有“text”，也没有“messages”或“zh”与“en”",
         )
+
+
+_READERS = {PLAIN: _plain, LINES: _lines, TABLES: _table}
 
 
 def _fault(path: Path, line: int, en: str, zh: str) -> FeilunError:

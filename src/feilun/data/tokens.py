@@ -152,7 +152,10 @@ def write_tokens(
         ):
             for batch in _batches(documents, batch_chars):
                 for document, ids in zip(batch, _encode(batch, tokenizer), strict=True):
-                    (held if is_heldout(document.text, heldout) else train).add(document, ids)
+                    if not is_heldout(document.text, heldout):
+                        train.add(document, ids)
+                    elif not document.again:
+                        held.add(document, ids)
                 if progress:
                     progress(figures)
         if not figures.splits["train"].documents:

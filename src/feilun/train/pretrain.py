@@ -24,7 +24,7 @@ from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
 from feilun.train.recipe import DataRecipe, PretrainRecipe
 from feilun.train.sample import generate
-from feilun.workspace import new_artifact
+from feilun.workspace import MANIFEST, Manifest, new_artifact
 
 SAMPLE_TOKENS = 64
 PART = 8192
@@ -159,7 +159,8 @@ def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: En
     if not folder.exists():
         job.emit("stage", name="tokens")
         documents = read_sources(recipe.data, sources)
-        write_tokens(folder, documents, tokenizer, heldout=recipe.data.heldout)
+        parents = [Manifest.read(source).id for source in sources if (source / MANIFEST).is_file()]
+        write_tokens(folder, documents, tokenizer, heldout=recipe.data.heldout, parents=parents)
     return Tokens.open(folder, tokenizer)
 
 
