@@ -56,8 +56,29 @@ REPORT_HELP = say(
     "在浏览器中打开语料库报告：各规则丢弃的数量、评分、网站与样例。\n\n示例：`feilun data report mine`",
 )
 
+DECIDE_HELP = say(
+    "Decide on a corpus again by the rules, copies, weights and epochs of another recipe; no page is read again. The new "
+    "corpus takes the place of the old one, or has a name of its own.\n\n"
+    "Example: `feilun data decide mine strict.toml --name stricter`",
+    "按另一份配方的规则、去重、权重和遍数重新决定语料库的取舍，无需重新读取网页。新语料库取代原有的，或另起名称。\n\n"
+    "示例：`feilun data decide mine strict.toml --name stricter`",
+)
+RESCORE_HELP = say(
+    "Compute the scores of a corpus anew, as this version of Feilun does, and decide again; no page is read again.\n\n"
+    "Example: `feilun data rescore mine`",
+    "用当前版本的飞轮重新计算语料库的评分并重新取舍，无需重新读取网页。\n\n示例：`feilun data rescore mine`",
+)
+
 Corpus = Annotated[
     str, typer.Argument(metavar="CORPUS", help=say("Its name, or its folder.", "名称或文件夹。"))
+]
+Name = Annotated[str | None, typer.Option(help=say("What to call it.", "语料库名称。"))]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
+]
+Events = Annotated[
+    bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help=say("Print JSON for scripts.", "输出 JSON，供脚本读取。"))
@@ -115,6 +136,69 @@ def build(
         _funnel(made, Console(highlight=False))
 
 
+def decide(
+    context: typer.Context,
+    corpus: Corpus,
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE.toml", help=say("With the new rules.", "含新规则的配方。"))
+    ],
+    name: Name = None,
+    workers: Workers = None,
+    as_json: Events = False,
+) -> None:
+    _again(context, corpus, recipe, name, workers, as_json, rescore=False)
+
+
+def rescore(
+    context: typer.Context,
+    corpus: Corpus,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RECIPE.toml",
+            help=say("With new rules (default: the corpus's own).", "含新规则的配方（默认：语料库自己的）。"),
+        ),
+    ] = None,
+    name: Name = None,
+    workers: Workers = None,
+    as_json: Events = False,
+) -> None:
+    _again(context, corpus, recipe, name, workers, as_json, rescore=True)
+
+
+def _again(
+    context: typer.Context,
+    corpus: str,
+    recipe: Path | None,
+    name: str | None,
+    workers: int | None,
+    as_json: bool,
+    *,
+    rescore: bool,
+) -> None:
+    need_data()
+    from feilun.data.again import KIND, changed, decide_again
+    from feilun.data.corpus import recipe_of
+    from feilun.data.recipe import CorpusRecipe
+    from feilun.data.workers import local
+
+    workspace, folder = Workspace(context.obj), _corpus(context, corpus)
+    wanted = recipe_of(folder)
+    if recipe is not None:
+        wanted = changed(wanted, _with_sources(read_recipe(recipe, CorpusRecipe), recipe.parent, []))
+    out = _folder(workspace, name) if name else folder
+    wanted = wanted.model_copy(update={"name": name or wanted.name})
+    job = Job.create(workspace.path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        watching = threading.Thread(target=follow, args=(job, as_json))
+        watching.start()
+        each = local(workers or os.cpu_count() or 1)
+        made = decide_again(folder, wanted, job, out, each, rescore=rescore)
+    watching.join()
+    if made is not None and not as_json:
+        _funnel(made, Console(highlight=False))
+
+
 def why(context: typer.Context, corpus: Corpus, document: str, as_json: AsJson = False) -> None:
     need_data()
     from feilun.data.why import why as walk
@@ -139,7 +223,8 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     need_data()
-    from feilun.data.why import documents, recipe_of
+    from feilun.data.corpus import recipe_of
+    from feilun.data.why import documents
 
     folder = _corpus(context, corpus)
     recipe_of(folder)

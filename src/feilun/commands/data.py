@@ -30,6 +30,8 @@ app = typer.Typer(
 
 app.command("build", help=corpus.BUILD_HELP)(corpus.build)
 app.command("report", help=corpus.REPORT_HELP)(corpus.report)
+app.command("decide", help=corpus.DECIDE_HELP)(corpus.decide)
+app.command("rescore", help=corpus.RESCORE_HELP)(corpus.rescore)
 app.command("why", help=corpus.WHY_HELP)(corpus.why)
 app.command("sample", help=corpus.SAMPLE_HELP)(corpus.sample)
 

@@ -16,7 +16,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Se
 from dataclasses import dataclass
 from pathlib import Path
 
-from feilun.data import table
+import numpy as np
+
+from feilun.data import samples, table
 from feilun.data.corpus import CLASSIFIER, FREQUENT, write_corpus
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
@@ -25,6 +27,7 @@ from feilun.data.lines import LineCounter
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.reference import Learnt, learn
+from feilun.data.samples import SHOWN, Sample
 from feilun.data.score import SCORES, quality
 from feilun.data.sources import SUFFIXES, Split, read_split, splits
 from feilun.data.workers import Each, local
@@ -57,14 +60,17 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None
     names = [f"{number:06}.parquet" for number in range(len(parts))]
     gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
     each = each or local(1)
-    if not _done(job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None), parts):
+    if not done(job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None), len(parts)):
         return None
     learnt = _classifier(recipe, gathered, work / CLASSIFIER)
     known = Known(context_of(recipe, gathered, work), work / "sketches", recipe.dedup.by)
-    if not _done(job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known), parts):
+    if not done(
+        job, "refine", each(refine_part, list(zip(gathered, refined, strict=True)), known), len(parts)
+    ):
         return None
     lines = {site: sorted(keys) for site, keys in sorted(known.context.frequent.items())}
-    beside: dict[str, bytes] = {FREQUENT: json.dumps(lines).encode()}
+    shown = samples.pick(one for path in refined for one in samples.load(_shown(path)))
+    beside = {FREQUENT: json.dumps(lines).encode(), SHOWN: samples.as_json(shown).encode()}
     if learnt is not None:
         beside[CLASSIFIER] = (work / CLASSIFIER).read_bytes()
     write_corpus(recipe, refined, known.sketches, folder, job, beside, learnt)
@@ -149,9 +155,18 @@ def gather_part(stage: tuple[Part, Path], _: None) -> None:
     part, out = stage
     if out.exists():
         return
+    extracted: dict[str, str] = {}
     with table.writing(out, GATHERED) as writer:
         for page in pages_of(part):
+            if page.edits and not page.reason and len(extracted) < samples.PART:
+                extracted[f"{page.source}/{page.id}"] = page.extracted
             writer.add(table.row_of(page))
+        write_atomically(_before(out), json.dumps(extracted))
+
+
+def _before(gathered: Path) -> Path:
+    """Texts of a part's first pages that were repaired, as they were before."""
+    return gathered.with_suffix(".before.json")
 
 
 def pages_of(part: Part) -> Iterator[Page]:
@@ -181,6 +196,8 @@ def refine_part(stage: Stage, known: Known) -> None:
     gathered, out = stage
     if out.exists():
         return
+    extracted: dict[str, str] = json.loads(_before(gathered).read_bytes())
+    shown: list[Sample] = []
     with table.writing(out, [*GATHERED, *SCORES]) as writer, Writer(known.sketches, out.stem) as shard:
         for row in table.rows(gathered):
             page = table.page_of(row)
@@ -188,13 +205,38 @@ def refine_part(stage: Stage, known: Known) -> None:
             if not page.reason:
                 refine(page, known.context)
             shadow = "" if page.reason else page.shadow
-            shard.add(
-                f"{page.source}/{page.id}",
-                sketch(shadow),
-                page.scores.get(known.by, float(len(page.text))),
-                hashes(shadow) if shadow else None,
-            )
-            writer.add(table.row_of(page, receipt))
+            refined = table.row_of(page, receipt)
+            before = extracted.get(f"{page.source}/{page.id}") or (row["text"] if page.lines else None)
+            if before and page.text and len(shown) < samples.PART:
+                shown.append(_sample(refined, before))
+            add_sketch(shard, refined, shadow, known.by)
+            writer.add(refined)
+        samples.save(_shown(out), shown)
+
+
+def _shown(refined: Path) -> Path:
+    return refined.with_suffix(".samples.json")
+
+
+def _sample(row: table.Row, before: str) -> Sample:
+    done: dict[str, dict[str, int]] = json.loads(row[table.RECEIPT] or "{}")
+    causes = sorted(
+        {cause for name in ("edits", "lines", "passages", "masked") for cause in done.get(name, {})}
+    )
+    old, new = samples.excerpt(before, row["text"])
+    return Sample(
+        source=row["source"], id=row["id"], title=row["title"], causes=causes, before=old, after=new
+    )
+
+
+def add_sketch(shard: Writer, row: table.Row, shadow: str, by: str) -> None:
+    """What the last stage compares of a document; ``by``: the score that tells the best copy."""
+    shard.add(
+        f"{row['source']}/{row['id']}",
+        sketch(shadow),
+        float(np.float32(row.get(by, len(row["text"])))),  # as it is stored, so that it is the same again
+        hashes(shadow) if shadow else None,
+    )
 
 
 def _same_as_before(work: Path, parts: Sequence[Part]) -> None:
@@ -211,12 +253,12 @@ def _same_as_before(work: Path, parts: Sequence[Part]) -> None:
         )
 
 
-def _done(job: Job, stage: str, work: Generator[None], parts: Sequence[Part]) -> bool:
+def done(job: Job, stage: str, work: Generator[None], parts: int) -> bool:
     """Tell how far the work is. False: the job was asked to stop; what is done stays done."""
-    job.emit("stage", stage=stage, steps=len(parts))
+    job.emit("stage", stage=stage, steps=parts)
     with contextlib.closing(work):
         for number, _ in enumerate(work, 1):
-            job.emit("step", stage=stage, step=number, steps=len(parts))
-            if job.stop_wanted and number < len(parts):
+            job.emit("step", stage=stage, step=number, steps=parts)
+            if job.stop_wanted and number < parts:
                 return False
     return not job.stop_wanted

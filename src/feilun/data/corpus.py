@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 
 from feilun.data import table
 from feilun.data.decide import decide, epochs, times
-from feilun.data.dedup import Shards, find
+from feilun.data.dedup import Duplicates, Shards, find
 from feilun.data.dedup.passages import Frequent, count, drop_frequent
+from feilun.data.judged import good_killed
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.reference import Learnt
 from feilun.data.report import Samples, report
+from feilun.data.samples import SHOWN, load
+from feilun.data.score import quality
 from feilun.data.sources import Reason
 from feilun.jobs import Job
+from feilun.text import FeilunError
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
 ROWS = 50_000
@@ -38,8 +42,37 @@ CLASSIFIER = "quality.npz"
 
 FAILED: frozenset[str] = frozenset(get_args(Reason))
 """Reasons of what could not be read at all."""
-KEPT: list[tuple[str, Any]] = [("times", table.pa.int32())]
-DROPPED: list[tuple[str, Any]] = [("duplicate_of", table.pa.string())]
+COPIES = frozenset({"exact_copy", "near_copy", "only_passages"})
+"""Reasons that no rule gives, and that depend on what else is kept."""
+
+CLUSTERS = 10
+"""Of copies, shown in the report."""
+
+NUMBER, UNCUT = "number", "uncut"
+"""Columns of both: the document's place among all that were read, and its text before passages of many documents were
+cut out of it, where some were."""
+BOTH: list[tuple[str, Any]] = [(NUMBER, table.pa.int64()), (UNCUT, table.pa.string())]
+KEPT: list[tuple[str, Any]] = [("times", table.pa.int32()), *BOTH]
+DROPPED: list[tuple[str, Any]] = [("duplicate_of", table.pa.string()), *BOTH]
+
+
+def recipe_of(corpus: Path) -> CorpusRecipe:
+    """The recipe that made a corpus. Raises `FeilunError` if the folder is none."""
+    manifest = Manifest.read(corpus)
+    if manifest.kind != "corpus":
+        raise FeilunError(
+            f"{corpus} is of kind {manifest.kind}, not a corpus.",
+            f"{corpus} 的类型是 {manifest.kind}，不是语料库。",
+            code="not_a_corpus",
+        )
+    return CorpusRecipe.model_validate(manifest.recipe)
+
+
+def rows_between(corpus: Path, start: int, end: int) -> list[table.Row]:
+    """The documents of a corpus with these numbers, kept and dropped, in order."""
+    shards = sorted(corpus.glob("*.parquet"))
+    found = [row for path in shards for row in table.rows_where(path, NUMBER, start, end)]
+    return sorted(found, key=lambda row: row[NUMBER])
 
 
 def write_corpus(
@@ -79,6 +112,7 @@ def write_corpus(
                 reason = _without_frequent(row, frequent, number)
             tally[reason] += 1
             final[number] = row["reason"] = reason
+            row[NUMBER] = number
             samples.add(row)
             if reason:
                 of = shards.ids(np.array([copies.of[number]]))[0] if reason.endswith("_copy") else ""
@@ -91,20 +125,24 @@ def write_corpus(
         dropped.close()
         for name, content in beside.items():
             (draft / name).write_bytes(content)
+        own = draft / CLASSIFIER if CLASSIFIER in beside else None
+        good = good_killed(recipe.rules, quality(own))
         counted = {reason: tally[reason] for reason in sorted(tally) if reason and reason not in FAILED}
         figures: dict[str, Any] = {
             "read": len(reasons),
             "kept": tally[""],
             "dropped": counted,
             "failed": {reason: tally[reason] for reason in sorted(tally) if reason in FAILED},
-            "rules": {name: effect.model_dump() for name, effect in effects.items()},
+            "rules": {name: {**effect.model_dump(), "good": good[name]} for name, effect in effects.items()},
+            "copies": _clusters(copies, again, shards),
             "sources": mixture,
             "languages": dict(sorted(languages.items())),
             "characters": characters,
             **({"quality": learnt.model_dump()} if learnt else {}),
         }
         assert figures["read"] == tally[""] + sum(counted.values()) + sum(figures["failed"].values())
-        whole = report(recipe.name, figures, known, final, scores, samples)
+        cleaned = load(draft / SHOWN)
+        whole = report(recipe.name, figures, known, final, scores, samples, cleaned)
         (draft / "report.html").write_text(whole, encoding="utf-8")
         files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
         manifest = Manifest(
@@ -118,6 +156,18 @@ def write_corpus(
         manifest.write(draft)
     job.emit("artifact", path=str(folder), id=manifest.id)
     return manifest
+
+
+def _clusters(copies: Duplicates, dropped: NDArray[np.bool_], shards: Shards) -> list[dict[str, Any]]:
+    """The documents with the most copies: which was kept, how many were dropped, and some of these."""
+    leaders, counts = np.unique(copies.of[dropped], return_counts=True)
+    most = leaders[np.lexsort((leaders, -counts))][:CLUSTERS]
+    found: list[dict[str, Any]] = []
+    for leader in most.tolist():
+        mine = np.flatnonzero(dropped & (copies.of == leader))
+        kept = shards.ids(np.array([leader]))[0]
+        found.append({"kept": kept, "dropped": len(mine), "some": shards.ids(mine[:3])})
+    return found
 
 
 def _mixed(
@@ -151,7 +201,8 @@ def _without_frequent(row: table.Row, frequent: Frequent, number: int) -> str:
     if cuts:
         receipt = json.loads(row[table.RECEIPT] or "{}")
         receipt["passages"] = {**receipt.get("passages", {}), "across": len(cuts)}
-        row["text"], row[table.RECEIPT] = text.strip(), json.dumps(receipt, ensure_ascii=False)
+        row[UNCUT], row["text"] = row["text"], text.strip()
+        row[table.RECEIPT] = json.dumps(receipt, ensure_ascii=False)
     return "" if row["text"] else "only_passages"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from feilun.data.samples import Sample
 from feilun.data.table import Row
 from feilun.text import Text
 
@@ -28,6 +29,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}.bar{background:#4a7dbd;
 svg{width:100%;height:4rem}svg rect{fill:#4a7dbd}svg rect.out{fill:#c4553b}figure{margin:0}figcaption{font-size:.85rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:1rem}
 blockquote{margin:.4rem 0;padding:.4rem .8rem;border-left:3px solid #8886;white-space:pre-wrap;overflow-wrap:anywhere}
+.sides{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
 small{color:#888}
 """
 
@@ -54,6 +56,7 @@ def report(
     reasons: NDArray[Any],
     scores: Iterable[str],
     samples: Samples,
+    cleaned: Iterable[Sample],
 ) -> str:
     """The page. known: columns (documents,); reasons: of each, "" for what was kept (documents,)."""
     kept = reasons == ""
@@ -70,6 +73,13 @@ def report(
         _counts(Counter(known["source"][kept].tolist()), int(kept.sum())),
         _heading("Sites of what was kept", "保留文档的网站"),
         _counts(Counter(site for site in known["site"][kept].tolist() if site), int(kept.sum())),
+        *(
+            [_heading("The largest groups of copies", "最大的重复组"), _copies(figures["copies"])]
+            if figures["copies"]
+            else []
+        ),
+        _heading("Before and after cleaning", "清洗前后"),
+        "".join(map(_side_by_side, cleaned)),
         _heading("Samples", "样例"),
         *(_shown(reason, samples) for reason in ["", *sorted(set(reasons.tolist()) - {""})]),
     ]
@@ -114,18 +124,42 @@ def _table(rows: Iterable[tuple[str, int]], whole: int) -> str:
     return f"<table>{''.join(cells)}</table>"
 
 
-def _rules(rules: dict[str, dict[str, int]]) -> str:
+def _rules(rules: dict[str, dict[str, float]]) -> str:
     named = {
         "first": Text("dropped for it", "因此丢弃"),
         "breaks": Text("breaks it", "违反"),
         "alone": Text("alone", "仅违反此条"),
     }
-    head = "<tr><th></th>" + "".join(f"<th>{_both(said)}</th>" for said in named.values()) + "</tr>"
+    good = Text("good text of the labelled set", "标注集中的好文本")
+    said = [*named.values(), good]
+    head = "<tr><th></th>" + "".join(f"<th>{_both(one)}</th>" for one in said) + "</tr>"
     cells = (
-        f"<tr><td>{html.escape(name)}</td>" + "".join(f"<td class=n>{one[key]:,}</td>" for key in named)
+        f"<tr><td>{html.escape(name)}</td>"
+        + "".join(f"<td class=n>{one[key]:,}</td>" for key in named)
+        + f"<td class=n>{one['good']:.1%}</td></tr>"
         for name, one in rules.items()
     )
     return f"<table>{head}{''.join(cells)}</table>"
+
+
+def _copies(clusters: Iterable[dict[str, Any]]) -> str:
+    head = (
+        f"<tr><th>{_both(Text('kept', '保留'))}</th><th>{_both(Text('dropped', '丢弃'))}</th><th></th></tr>"
+    )
+    cells = (
+        f"<tr><td>{html.escape(one['kept'])}</td><td class=n>{one['dropped']:,}</td>"
+        f"<td><small>{html.escape(' · '.join(one['some']))}</small></td></tr>"
+        for one in clusters
+    )
+    return f"<table>{head}{''.join(cells)}</table>"
+
+
+def _side_by_side(sample: Sample) -> str:
+    return (
+        f"<p><b>{html.escape(sample.title)}</b> <small>{html.escape(f'{sample.source}/{sample.id}')} "
+        f"{html.escape(' · '.join(sample.causes))}</small></p><div class=sides>"
+        f"<blockquote>{html.escape(sample.before)}</blockquote><blockquote>{html.escape(sample.after)}</blockquote></div>"
+    )
 
 
 def _histogram(name: str, values: NDArray[Any], kept: NDArray[np.bool_]) -> str:

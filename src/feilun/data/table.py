@@ -136,6 +136,16 @@ def columns(paths: Iterable[Path], names: Iterable[str]) -> dict[str, NDArray[An
     return {name: np.concatenate(found) if found else np.empty(0, object) for name, found in parts.items()}
 
 
+def names(path: Path) -> list[str]:
+    """The columns of a file, in order."""
+    return list(pq.read_schema(path).names)
+
+
+def rows_where(path: Path, column: str, start: int, end: int) -> list[Row]:
+    """The rows with ``start <= column < end``; row groups without one are not read."""
+    return pq.read_table(path, filters=[(column, ">=", start), (column, "<", end)]).to_pylist()
+
+
 def score_columns(path: Path) -> list[str]:
     """The scores of a file, in order."""
     return [field.name for field in pq.read_schema(path) if field.type == pa.float32()]

@@ -12,11 +12,10 @@ import numpy as np
 
 from feilun.data import table
 from feilun.data.build import context_with, pages_of, parts_of
-from feilun.data.corpus import FREQUENT
+from feilun.data.corpus import FREQUENT, recipe_of
 from feilun.data.page import Page, refine
 from feilun.data.recipe import CorpusRecipe
 from feilun.text import FeilunError
-from feilun.workspace import Manifest
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,6 @@ class Trace:
     """and after everything else that is done to a page alone."""
     broken: list[str]
     """Reasons of all rules that it breaks, not the first alone."""
-
-
-def recipe_of(corpus: Path) -> CorpusRecipe:
-    """The recipe that made a corpus. Raises `FeilunError` if the folder is none."""
-    manifest = Manifest.read(corpus)
-    if manifest.kind != "corpus":
-        raise FeilunError(
-            f"{corpus} is of kind {manifest.kind}, not a corpus.",
-            f"{corpus} 的类型是 {manifest.kind}，不是语料库。",
-            code="not_a_corpus",
-        )
-    return CorpusRecipe.model_validate(manifest.recipe)
 
 
 def documents(corpus: Path, *, dropped: str | None = None) -> Iterator[table.Row]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 READ = 200_000
 """Characters of a text that are scored: its beginning speaks for it, and a page of 200 MB takes no longer."""
 
-SPACE, PUNCTUATION, SYMBOL, DIGIT, LATIN, LETTER, HAN, KANA, HANGUL = range(9)
-"""Classes of characters. `LATIN` with its accents, `LETTER` of any other script."""
+SPACE, PUNCTUATION, SYMBOL, DIGIT, LATIN, LETTER, HANGUL, HAN, KANA = range(9)
+"""Classes of characters. `LATIN` with its accents, `LETTER` of any other script. From `DIGIT` on a class is of units,
+from `HAN` on each character is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Letters:
             self.text.encode("utf-32-le", "surrogatepass"), np.uint32
         )
         """(characters,)"""
-        self.classes: NDArray[np.uint8] = _CLASSES[np.minimum(self.codes, 0xFFFF)]
+        self.classes: NDArray[np.uint8] = _CLASSES.take(self.codes, mode="clip")
         """(characters,)"""
         beyond = self.codes > 0xFFFF
         if beyond.any():
@@ -53,28 +54,34 @@ class Letters:
     @cached_property
     def units(self) -> Units:
         kind = self.classes
-        run = (kind == LATIN) | (kind == DIGIT) | (kind == LETTER) | (kind == HANGUL)
-        alone = (kind == HAN) | (kind == KANA)
+        member = kind >= DIGIT
+        inside = member.nonzero()[0]
+        if not len(inside):
+            none = np.zeros(0, np.bool_)
+            return Units(np.zeros(0, np.uint64), none, none, inside, inside)
         # A run begins where its class changes; each Han character is a unit of its own.
-        begins = run.copy()
-        begins[1:] &= kind[1:] != kind[:-1]
-        begins |= alone
-        starts = np.flatnonzero(begins)
-        if not len(starts):
-            empty = np.zeros(0, np.bool_)
-            return Units(np.zeros(0, np.uint64), empty, empty, starts, starts)
-        member = run | alone
-        inside = np.flatnonzero(member)
-        codes = self.codes[inside]
-        small = _SMALL[np.minimum(codes, 0xFFFF)].astype(np.uint64)
-        if codes.max() > 0xFFFF:
-            small = np.where(codes > 0xFFFF, codes, small)
+        changes = kind[1:] != kind[:-1]
+        changes |= kind[1:] >= HAN
+        member[1:] &= changes
         # Where in `inside` each unit begins: units are runs of it, one after the other.
-        heads = np.flatnonzero(begins[inside])
-        lengths = np.diff(heads, append=len(inside))
-        place = np.arange(len(inside)) - np.repeat(heads, lengths)
-        value = (small + np.uint64(1)) * _POWERS[np.minimum(place, len(_POWERS) - 1)]
-        hashes = np.add.reduceat(value, heads)
+        begins = member[inside]
+        heads = begins.nonzero()[0]
+        starts = inside[heads]
+        codes = self.codes[inside]
+        small = _SMALL.take(codes, mode="clip")
+        beyond = codes > 0xFFFF
+        if beyond.any():
+            small[beyond] = codes[beyond].astype(np.uint64) + np.uint64(1)
+        lengths = np.empty_like(heads)
+        np.subtract(heads[1:], heads[:-1], out=lengths[:-1])
+        lengths[-1] = len(inside) - heads[-1]
+        if len(heads) < len(inside):
+            place = np.arange(len(inside))
+            place -= heads.repeat(lengths)
+            small *= _POWERS.take(place, mode="clip")
+            hashes = np.add.reduceat(small, heads)
+        else:
+            hashes = small * _POWERS[0]
         first = kind[starts]
         return Units(hashes, first == HAN, first == LATIN, starts, lengths)
 
@@ -104,6 +111,7 @@ def _class(code: int) -> int:
 
 _CLASSES = np.array([_class(code) for code in range(0x10000)], np.uint8)
 _SMALL = np.array(
-    [ord(one) if len(one := chr(code).lower()) == 1 else code for code in range(0x10000)], np.uint32
+    [1 + (ord(one) if len(one := chr(code).lower()) == 1 else code) for code in range(0x10000)], np.uint64
 )
+"""One more than the small letter of each."""
 _POWERS = np.array([pow(0x9E3779B97F4A7C15, at + 1, 2**64) for at in range(64)], np.uint64)
