@@ -1,11 +1,13 @@
-"""A real tokenizer, small enough to be trained for the tests."""
+"""What the tests of data share: a real tokenizer, small enough to be trained for them, and a folder of pages."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from tests.data.corpora import PHONE, TOPICS, article, html
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END = "<|end|>"
@@ -60,3 +62,23 @@ def train(vocab_size: int = 400) -> SmallBpe:
 @pytest.fixture(scope="session")
 def bpe() -> SmallBpe:
     return train()
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for name, (thing, who) in TOPICS.items():
+        (folder / f"{name}.html").write_text(html(f"{thing}修缮开工", article(thing, who)), encoding="utf-8")
+    copied = article(*TOPICS["tea"])
+    (folder / "z-copy.html").write_text(html("茶园修缮开工", copied), encoding="gb18030")
+    longer = [*copied, "读者可以在周末前往现场参观，工作人员会在入口处发放安全帽。"]
+    (folder / "z-near.html").write_text(html("茶园修缮开工了", longer), encoding="utf-8")
+    (folder / "contact.txt").write_text(
+        "\n".join([*article("水塔", "供水公司的工程队"), f"如有疑问，请拨打电话{PHONE}联系工程队。"]),
+        encoding="utf-8",
+    )
+    (folder / "short.txt").write_text("仅此一句。", encoding="utf-8")
+    (folder / "empty.html").write_text("")
+    (folder / "picture.html").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
+    return folder

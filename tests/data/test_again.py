@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.test_build import made, pages, recipe  # noqa: F401
+from tests.data.corpora import made, recipe
 from tests.support import run_feilun
 
 from feilun.data.again import KIND, changed, decide_again
@@ -46,7 +46,7 @@ def test_the_same_recipe_gives_the_same_corpus(
     pages: Path,
     tmp_path: Path,
     more: dict[str, Any],
-    rescore: bool,  # noqa: F811
+    rescore: bool,
 ) -> None:
     corpus = made(recipe(pages, **more), tmp_path)
     found = again(corpus, recipe_of(corpus), tmp_path / "again", rescore=rescore, workers=2 if rescore else 1)
@@ -54,7 +54,7 @@ def test_the_same_recipe_gives_the_same_corpus(
     assert Manifest.read(found).id == Manifest.read(corpus).id
 
 
-def test_another_recipe_gives_what_a_build_with_it_would_give(pages: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_another_recipe_gives_what_a_build_with_it_would_give(pages: Path, tmp_path: Path) -> None:
     corpus = made(recipe(pages), tmp_path / "loose")
     wanted = made(recipe(pages, **STRICT), tmp_path / "strict")
     back = tmp_path / "back"
@@ -63,7 +63,7 @@ def test_another_recipe_gives_what_a_build_with_it_would_give(pages: Path, tmp_p
     assert files(again(found, recipe_of(corpus), back)) == files(corpus)
 
 
-def test_in_the_place_of_the_old_one(pages: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_in_the_place_of_the_old_one(pages: Path, tmp_path: Path) -> None:
     workspace, rules = tmp_path / "workspace", tmp_path / "strict.toml"
     built = run_feilun(
         "-w", workspace, "data", "build", "--source", pages, "--name", "mine", "--workers", "1"
@@ -86,7 +86,7 @@ def test_in_the_place_of_the_old_one(pages: Path, tmp_path: Path) -> None:  # no
         assert "There is no corpus gone" in done.stderr
 
 
-def test_epochs_of_a_source_are_decided_again(pages: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_epochs_of_a_source_are_decided_again(pages: Path, tmp_path: Path) -> None:
     corpus = made(recipe(pages), tmp_path)
     more = recipe(pages)
     more.sources[0].epochs = 2
@@ -95,6 +95,6 @@ def test_epochs_of_a_source_are_decided_again(pages: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("part", [{"lines": {"least": 9}}, {"mask": []}, {"decontaminate": [{"path": "x"}]}])
-def test_what_needs_the_pages_is_refused(part: dict[str, Any], pages: Path) -> None:  # noqa: F811
+def test_what_needs_the_pages_is_refused(part: dict[str, Any], pages: Path) -> None:
     with pytest.raises(FeilunError, match=f"another .{next(iter(part))}. than"):
         changed(recipe(pages), recipe(pages, **part))

@@ -11,88 +11,15 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from tests.data.corpora import PHONE, article, files, html, made, recipe
 from tests.support import environment, run_feilun
 
 from feilun.data.build import KIND, build, grouped
-from feilun.data.recipe import CorpusRecipe
 from feilun.data.sources import Split
 from feilun.data.why import documents, why
-from feilun.data.workers import local
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Manifest
-
-TOPICS = {
-    "stove": ("铁炉", "老街上的铁匠铺"),
-    "river": ("河堤", "城北的河道管理处"),
-    "tea": ("茶园", "南坡的茶农合作社"),
-    "bridge": ("石桥", "县里的文物保护队"),
-    "school": ("校舍", "村小学的老师们"),
-}
-PHONE = "13812345678"
-
-
-def article(thing: str, who: str) -> list[str]:
-    """Six paragraphs about something."""
-    return [
-        f"{who}今年春天开始修缮{thing}，工期预计三个月，所需费用由居民和当地政府共同承担。",
-        f"据负责人介绍，{thing}已经用了六十多年，表面多处开裂，雨季时常有积水，影响附近居民的出行和生活。",
-        f"为了保留原貌，{who}请来两位退休的老师傅，他们年轻时参加过{thing}的建造，对每一处结构都很熟悉。",
-        f"施工期间，周围的道路会有部分封闭，{who}在路口设置了指示牌，并安排专人引导行人和车辆绕行。",
-        f"一位住在旁边的老人说，{thing}陪伴了几代人的成长，看到它重新变得结实，心里十分高兴。",
-        f"工程结束以后，{who}打算把修缮的过程整理成册，放在社区图书室里，供大家随时翻阅。",
-    ]
-
-
-def html(title: str, paragraphs: list[str]) -> str:
-    body = "".join(f"<p>{one}</p>" for one in paragraphs)
-    menu = "".join(
-        f"<li><a href='/{n}'>{word}</a></li>" for n, word in enumerate(("首页", "新闻", "图片", "论坛"))
-    )
-    return (
-        f"<html><head><title>{title}</title></head><body><ul>{menu}</ul><article><h1>{title}</h1>{body}</article>"
-        "<footer>版权所有 本站</footer></body></html>"
-    )
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Path:
-    folder = tmp_path / "pages"
-    folder.mkdir()
-    for name, (thing, who) in TOPICS.items():
-        (folder / f"{name}.html").write_text(html(f"{thing}修缮开工", article(thing, who)), encoding="utf-8")
-    copied = article(*TOPICS["tea"])
-    (folder / "z-copy.html").write_text(html("茶园修缮开工", copied), encoding="gb18030")
-    longer = [*copied, "读者可以在周末前往现场参观，工作人员会在入口处发放安全帽。"]
-    (folder / "z-near.html").write_text(html("茶园修缮开工了", longer), encoding="utf-8")
-    (folder / "contact.txt").write_text(
-        "\n".join([*article("水塔", "供水公司的工程队"), f"如有疑问，请拨打电话{PHONE}联系工程队。"]),
-        encoding="utf-8",
-    )
-    (folder / "short.txt").write_text("仅此一句。", encoding="utf-8")
-    (folder / "empty.html").write_text("")
-    (folder / "picture.html").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
-    return folder
-
-
-def recipe(*sources: Path, **more: object) -> CorpusRecipe:
-    return CorpusRecipe.model_validate(
-        {
-            "kind": "corpus",
-            "name": "tiny",
-            "sources": [{"path": str(path)} for path in sources],
-            "rules": [{"reason": "too_short", "column": "score.chars.v1", "min": 50}],
-            **more,
-        }
-    )
-
-
-def made(wanted: CorpusRecipe, folder: Path, *, workers: int = 1) -> Path:
-    job = Job.create(folder / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
-    with job.running():
-        corpus = build(wanted, job, folder / "corpus", local(workers))
-    assert corpus is not None
-    return corpus
 
 
 def test_each_page_is_kept_or_has_a_reason(pages: Path, tmp_path: Path) -> None:
@@ -123,10 +50,6 @@ def test_each_page_is_kept_or_has_a_reason(pages: Path, tmp_path: Path) -> None:
     page = (corpus / "report.html").read_text(encoding="utf-8")
     assert "near_copy" in page
     assert "http" not in page.replace("http-equiv", "")  # needs nothing from anywhere
-
-
-def files(corpus: Path) -> dict[str, str]:
-    return Manifest.read(corpus).files
 
 
 def test_more_workers_make_the_same_corpus(pages: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_english_sentences_end_before_a_space_and_quotes_belong_to_them(tmp_path
     left, _ = drop_frequent(texts[0], passages.count(tmp_path, 2))
     assert left == " Then he left for the harbour."
     quoted = "“" + NOTICE[:-1] + "。”他说完就走了，" + "谁也没有再提这件事。"
-    found, starts, ends = passages._Piece(quoted).windows()  # pyright: ignore[reportPrivateUsage]
+    found, starts, ends = passages.windows(quoted)
     assert found.size
     assert starts[0] == 0
     assert all(quoted[end - 1] in "。”" for end in ends.tolist())

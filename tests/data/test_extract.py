@@ -55,6 +55,7 @@ def block(text: str, linked: float = 0.0) -> Block:
         "<div>{}</div><div class='footer'><p>版权所有 磨坊网，未经许可不得转载，违者必究。</p></div>",
         '<article><div class="article-body">{}</div><div class="related"><h3>相关</h3><ul>{menu}</ul></div></article>',
         "<div>{}<p>责任编辑：水生</p><p>分享到：微博 微信</p></div>",
+        '<div><div class="photo-caption">水车，摄于清晨；后面是磨坊的老墙和一棵柳树。</div>{}</div>',
         "<div><div>2026-03-04 10:20 来源：磨坊报 作者：水生</div>{}</div>",
     ],
 )
@@ -96,6 +97,14 @@ def test_comments_without_a_name_are_articles_in_the_article() -> None:
 def test_sections_of_one_article_stay_together() -> None:
     sections = "".join(f'<section><div class="article-body"><p>{line}</p></div></section>' for line in ZH)
     assert extract(sections).text.split("\n") == ZH
+
+
+def test_a_page_of_few_links_is_no_list() -> None:
+    assert extract('<a href="javascript:"><p>water</p><p>wheel</p></a>').text.split("\n") == [
+        "water",
+        "wheel",
+    ]
+    assert extract(f"<ul>{MENU}</ul>").text == ""
 
 
 def test_lists_tables_and_code_stay_readable() -> None:
@@ -152,6 +161,13 @@ def test_kinds(html: str, kind: str) -> None:
         ("2026-03-04 10:20 来源：磨坊报", True),
         ("This website uses cookies to remember your mill.", True),
         ("A wheel at dawn. Photo: Ada / Getty Images", True),
+        ("There is more of it where that came from. Sign up for our letter of the mills.", True),
+        ("Follow Ada Miller on Mastodon.", True),
+        ("凡本网注明“来源：磨坊网”的作品，均属磨坊网所有。", True),
+        ("扫一扫下面的图，关注磨坊的公众号。", True),
+        ("(本文发表于磨坊月刊，已被阅读 12 次)", True),
+        ("Follow the stream on foot until the wheel comes into sight.", False),
+        ("村里的人转载粮食的船，天一亮就到了。", False),
         ("点击水闸，水车就会转起来。", False),
         ("He read more about wheels than anyone.", False),
         ("2026年3月4日，水车又转了起来，全村的人都来看，孩子们站在最前面。", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -163,6 +164,21 @@ def test_many_pages_of_a_site_show_its_frequent_lines() -> None:
     pages = [("a.example", f"菜单\n第{number}篇\n菜单") for number in range(10)]
     pages += [("b.example", f"另一篇{number}\n菜单") for number in range(3)]
     assert frequent_lines(pages) == {"a.example": {line_key("菜单")}, "b.example": frozenset()}
+
+
+def test_what_was_counted_is_kept_in_a_file(tmp_path: Path) -> None:
+    whole, merged = LineCounter(), LineCounter()
+    for part in range(2):
+        counter = LineCounter()
+        for number in range(part, 12, 2):
+            for one in (counter, whole):
+                one.add("a.example" if number % 3 else "b\0.例子", ["菜单", f"第{number}篇"])
+        counter.save(tmp_path / f"{part}.npz")
+        merged.merge(LineCounter.load(tmp_path / f"{part}.npz"))
+    assert merged.pages == whole.pages == {"a.example": 8, "b\0.例子": 4}
+    assert merged.by_site(merged.pages, least=2) == whole.by_site(whole.pages, least=2)
+    assert merged.frequent("a.example", 8) == {line_key("菜单")}
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["0.npz", "1.npz"]
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tests.data.test_build import made
+from tests.data.corpora import made
 from tests.support import run_feilun
 
 from feilun.data.corpus import CLASSIFIER

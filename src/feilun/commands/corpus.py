@@ -6,9 +6,10 @@ import json
 import os
 import threading
 import webbrowser
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -31,11 +32,16 @@ BUILD_HELP = say(
     "Make a corpus of pages and documents: WARC, HTML, PDF, DOCX, EPUB, Markdown, JSON lines, Parquet or text, from files, "
     "folders or URLs. It stands in the workspace under `corpora/NAME`: what is kept, what is not and why.\n\n"
     "Killed or stopped, it goes on with `--resume`.\n\n"
-    "Example: `feilun data build --source ~/pages --name mine`",
+    "With `--engine ray` the work is done on a Ray cluster, to the same bytes. Feilun must be installed on its nodes, and "
+    "workspace and sources must lie on a file system that all of them see under the same path.\n\n"
+    "Examples:\n\n`feilun data build --source ~/pages --name mine`\n\n"
+    "`feilun -w /shared/feilun data build --source /shared/pages --engine ray --address 10.0.0.1:6379`",
     "把网页和文档制成语料库：WARC、HTML、PDF、DOCX、EPUB、Markdown、JSON 行、Parquet 或文本，来自文件、文件夹或 URL。"
     "结果存放于工作区的 `corpora/名称`：保留了什么，丢弃了什么及其原因。\n\n"
     "被终止或停止后，用 `--resume` 继续。\n\n"
-    "示例：`feilun data build --source ~/pages --name mine`",
+    "加 `--engine ray` 在 Ray 集群上构建，结果逐字节相同。各节点须安装飞轮，并能以相同路径访问工作区和数据源所在的文件系统。\n\n"
+    "示例：\n\n`feilun data build --source ~/pages --name mine`\n\n"
+    "`feilun -w /shared/feilun data build --source /shared/pages --engine ray --address 10.0.0.1:6379`",
 )
 WHY_HELP = say(
     "Walk the way of a document again: what was read, repaired, dropped, masked and scored, and why it was kept or not. "
@@ -77,6 +83,7 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
 ]
+Engine = Literal["local", "ray"]
 Events = Annotated[
     bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
 ]
@@ -103,6 +110,17 @@ def build(
         int | None,
         typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
     ] = None,
+    engine: Annotated[Engine, typer.Option(help=say("Where the work is done.", "在何处运行。"))] = "local",
+    address: Annotated[
+        str,
+        typer.Option(
+            metavar=say("ADDRESS", "地址"),
+            help=say(
+                "With `--engine ray`: the cluster's address, `auto`, or `local`.",
+                "用于 `--engine ray`：集群地址、`auto` 或 `local`。",
+            ),
+        ),
+    ] = "auto",
     resume: Annotated[
         bool,
         typer.Option(
@@ -116,6 +134,7 @@ def build(
     need_data()
     from feilun.data.build import KIND
     from feilun.data.build import build as make
+    from feilun.data.cluster import on_ray
     from feilun.data.recipe import CorpusRecipe
     from feilun.data.workers import local
 
@@ -128,7 +147,12 @@ def build(
     with job.running():
         watching = threading.Thread(target=follow, args=(job, as_json))
         watching.start()
-        made = make(wanted, job, _folder(workspace, wanted.name), local(workers or os.cpu_count() or 1))
+        if engine == "ray":
+            place = on_ray(address, [job.folder, *(one.path for one in wanted.sources)], workers)
+        else:
+            place = nullcontext(local(workers or os.cpu_count() or 1))
+        with place as each:
+            made = make(wanted, job, _folder(workspace, wanted.name), each)
     watching.join()
     if made is None:
         tell_stopped(job)

@@ -41,6 +41,8 @@ GATHERED = ("score.shifted.v1",)
 
 FILES, BYTES = 1000, 2**26
 """Of a part, at most (one larger file is a part of its own): small files go together."""
+PARTS, LEAST = 32, 2**19
+"""Parts of a small source have fewer bytes, so that there are so many for the workers; but as many bytes as this."""
 
 Part = list[Split]
 Stage = tuple[Path, Path]
@@ -86,9 +88,10 @@ def parts_of(recipe: CorpusRecipe) -> list[Part]:
             "没有可读取的内容：请在配方中列出 sources，或使用 --source。",
             code="no_source",
         )
-    found: list[Part] = []
-    for source in recipe.sources:
-        found += grouped(splits(source.path, name=source.called, fields=source.fields))
+    read = [splits(source.path, name=source.called, fields=source.fields) for source in recipe.sources]
+    whole = sum(file.size for files in read for file in files)
+    most = min(max(whole // PARTS, LEAST), BYTES)
+    found = [part for files in read for part in grouped(files, most)]
     if not found:
         raise FeilunError(
             f"There is no file of a known kind in {', '.join(source.path for source in recipe.sources)}. Known: "
@@ -100,14 +103,16 @@ def parts_of(recipe: CorpusRecipe) -> list[Part]:
     return found
 
 
-def grouped(files: Iterable[Split]) -> Iterator[Part]:
-    """The same files in their order, small ones together."""
+def grouped(files: Iterable[Split], most: int = BYTES) -> Iterator[Part]:
+    """The same files in their order, small ones together: at most so many bytes."""
     part: Part = []
+    size = 0
     for file in files:
-        if part and (len(part) >= FILES or sum(one.size for one in part) + file.size > BYTES):
+        if part and (len(part) >= FILES or size + file.size > most):
             yield part
-            part = []
+            part, size = [], 0
         part.append(file)
+        size += file.size
     if part:
         yield part
 
@@ -126,13 +131,10 @@ def _classifier(recipe: CorpusRecipe, gathered: Sequence[Path], path: Path) -> L
 
 def context_of(recipe: CorpusRecipe, gathered: Sequence[Path], work: Path) -> Context:
     """What the second stage has to know of all pages and of the recipe."""
-    counter, pages = LineCounter(), Counter[str]()
+    counter = LineCounter()
     for path in gathered:
-        for row in table.rows(path):
-            if row["site"] and not row["reason"]:
-                pages[row["site"]] += 1
-                counter.add(row["site"], row["text"].split("\n"))
-    several = {site: count for site, count in pages.items() if count >= recipe.lines.least}
+        counter.merge(LineCounter.load(_lines(path)))
+    several = {site: count for site, count in counter.pages.items() if count >= recipe.lines.least}
     lines = counter.by_site(several, least=recipe.lines.least, share=recipe.lines.share)
     return context_with(recipe, {site: keys for site, keys in lines.items() if keys}, work)
 
@@ -156,17 +158,26 @@ def gather_part(stage: tuple[Part, Path], _: None) -> None:
     if out.exists():
         return
     extracted: dict[str, str] = {}
+    lines = LineCounter()
     with table.writing(out, GATHERED) as writer:
         for page in pages_of(part):
+            if page.site and not page.reason:
+                lines.add(page.site, page.text.split("\n"))
             if page.edits and not page.reason and len(extracted) < samples.PART:
                 extracted[f"{page.source}/{page.id}"] = page.extracted
             writer.add(table.row_of(page))
         write_atomically(_before(out), json.dumps(extracted))
+        lines.save(_lines(out))
 
 
 def _before(gathered: Path) -> Path:
     """Texts of a part's first pages that were repaired, as they were before."""
     return gathered.with_suffix(".before.json")
+
+
+def _lines(gathered: Path) -> Path:
+    """How many pages of each site have each line, in a part."""
+    return gathered.with_suffix(".lines.npz")
 
 
 def pages_of(part: Part) -> Iterator[Page]:

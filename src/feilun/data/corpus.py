@@ -16,10 +16,9 @@ from feilun.data import table
 from feilun.data.decide import decide, epochs, times
 from feilun.data.dedup import Duplicates, Shards, find
 from feilun.data.dedup.passages import Frequent, count, drop_frequent
-from feilun.data.judged import good_killed
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.reference import Learnt
-from feilun.data.report import Samples, report
+from feilun.data.report import SAMPLES, Samples, report
 from feilun.data.samples import SHOWN, load
 from feilun.data.score import quality
 from feilun.data.sources import Reason
@@ -106,25 +105,28 @@ def write_corpus(
         tally: Counter[str] = Counter()
         languages: Counter[str] = Counter()
         characters, samples, final = 0, Samples(), reasons.copy()
-        for number, row in enumerate(_rows(refined)):
-            reason = str(reasons[number])
-            if not reason and frequent is not None:
-                reason = _without_frequent(row, frequent, number)
-            tally[reason] += 1
-            final[number] = row["reason"] = reason
-            row[NUMBER] = number
-            samples.add(row)
-            if reason:
-                of = shards.ids(np.array([copies.of[number]]))[0] if reason.endswith("_copy") else ""
-                dropped.add({**row, "duplicate_of": of})
-            else:
-                languages[row["lang"]] += 1
-                characters += len(row["text"])
-                kept.add({**row, "times": int(read[number])})
+        start = 0
+        for rows in _tables(refined):
+            numbers = np.arange(start, start + len(rows))
+            start += len(rows)
+            rows = _without_frequent(rows, frequent, numbers, final)
+            rows = table.with_column(rows, "reason", final[numbers], table.pa.string())
+            rows = table.with_column(rows, NUMBER, numbers, table.pa.int64())
+            tally.update(final[numbers].tolist())
+            _show(samples, rows, final[numbers])
+            stays = final[numbers] == ""
+            some = rows.filter(stays)
+            languages.update(some["lang"].to_pylist())
+            characters += table.pc.sum(table.pc.utf8_length(some["text"])).as_py() or 0
+            kept.add(table.with_column(some, "times", read[numbers[stays]], table.pa.int32()))
+            of = _copied(shards, copies.of[numbers[~stays]], final[numbers[~stays]])
+            dropped.add(table.with_column(rows.filter(~stays), "duplicate_of", of, table.pa.string()))
         kept.close()
         dropped.close()
         for name, content in beside.items():
             (draft / name).write_bytes(content)
+        from feilun.data.judged import good_killed  # and the labelled set, which no worker has to load
+
         own = draft / CLASSIFIER if CLASSIFIER in beside else None
         good = good_killed(recipe.rules, quality(own))
         counted = {reason: tally[reason] for reason in sorted(tally) if reason and reason not in FAILED}
@@ -190,20 +192,53 @@ def _mixed(
     return found, figures
 
 
-def _rows(paths: Sequence[Path]) -> Iterator[table.Row]:
+def _tables(paths: Sequence[Path]) -> Iterator[Any]:
     for path in paths:
-        yield from table.rows(path)
+        yield from table.tables(path)
 
 
-def _without_frequent(row: table.Row, frequent: Frequent, number: int) -> str:
-    """Cut passages of too many documents out of a row; gives the reason to drop it if nothing is left."""
-    text, cuts = drop_frequent(row["text"], frequent, number)
-    if cuts:
-        receipt = json.loads(row[table.RECEIPT] or "{}")
-        receipt["passages"] = {**receipt.get("passages", {}), "across": len(cuts)}
-        row[UNCUT], row["text"] = row["text"], text.strip()
-        row[table.RECEIPT] = json.dumps(receipt, ensure_ascii=False)
-    return "" if row["text"] else "only_passages"
+def _show(samples: Samples, rows: Any, reasons: NDArray[Any]) -> None:
+    """Add the first documents of each reason, as far as there is room for them."""
+    told = table.pc.binary_length(rows["text"]).to_numpy() > 0
+    for reason in set(reasons.tolist()):
+        room = SAMPLES - len(samples.of(reason))
+        for at in ((reasons == reason) & told).nonzero()[0][:room].tolist() if room else ():
+            samples.add(rows.slice(at, 1).to_pylist()[0])
+
+
+def _copied(shards: Shards, of: NDArray[np.int64], reasons: NDArray[Any]) -> NDArray[Any]:
+    """The id of what each of these documents is a copy of, "" for what is none."""
+    found = np.full(len(of), "", object)
+    copy = np.isin(reasons, ["exact_copy", "near_copy"])
+    leaders, at = np.unique(of[copy], return_inverse=True)
+    found[copy] = np.array(shards.ids(leaders), object)[at] if len(leaders) else ""
+    return found
+
+
+def _without_frequent(
+    rows: Any, frequent: Frequent | None, numbers: NDArray[np.int64], final: NDArray[Any]
+) -> Any:
+    """The rows without passages of too many documents; ``final`` gets the reason of those of which nothing is left."""
+    uncut: list[str] = [""] * len(rows)
+    places: list[int] = []
+    if frequent is not None:
+        places = np.flatnonzero(np.isin(numbers, frequent.documents) & (final[numbers] == "")).tolist()
+    if places:
+        assert frequent is not None
+        texts: list[str] = rows["text"].to_pylist()
+        receipts: list[str] = rows[table.RECEIPT].to_pylist()
+        for at in places:
+            text, cuts = drop_frequent(texts[at], frequent, int(numbers[at]))
+            if cuts:
+                receipt = json.loads(receipts[at] or "{}")
+                receipt["passages"] = {**receipt.get("passages", {}), "across": len(cuts)}
+                uncut[at], texts[at] = texts[at], text.strip()
+                receipts[at] = json.dumps(receipt, ensure_ascii=False)
+            if not texts[at]:
+                final[numbers[at]] = "only_passages"
+        rows = table.with_column(rows, "text", texts, table.pa.string())
+        rows = table.with_column(rows, table.RECEIPT, receipts, table.pa.string())
+    return table.with_column(rows, UNCUT, uncut, table.pa.string())
 
 
 class _Rotating:
@@ -219,12 +254,20 @@ class _Rotating:
         self._count, self._bytes = self._count + 1, 0
         return table.TableWriter(path, self._columns, self._more)
 
-    def add(self, row: table.Row) -> None:
-        if self._writer.written >= ROWS or self._bytes >= BYTES:
-            self._writer.close()
-            self._writer = self._next()
-        self._writer.add(row)
-        self._bytes += len(row["text"].encode("utf-8", "replace"))
+    def add(self, rows: Any) -> None:
+        """An Arrow table."""
+        sizes = table.pc.binary_length(rows["text"]).to_numpy().astype(np.int64).cumsum()
+        first = 0
+        while first < len(rows):
+            if self._writer.written >= ROWS or self._bytes >= BYTES:
+                self._writer.close()
+                self._writer = self._next()
+            before = int(sizes[first - 1]) if first else 0
+            fits = int(sizes.searchsorted(before + BYTES - self._bytes)) + 1
+            end = min(fits, first + ROWS - self._writer.written, len(rows))
+            self._writer.add_table(rows.slice(first, end - first))
+            self._bytes += int(sizes[end - 1]) - before
+            first = end
 
     def close(self) -> None:
         self._writer.close()

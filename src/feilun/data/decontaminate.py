@@ -22,7 +22,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from feilun.data.dedup.hashing import Hashes, Rolling
-from feilun.data.dedup.letters import FOLD, codes, is_han, pieces
+from feilun.data.dedup.letters import folded, pieces
 from feilun.text import FeilunError
 
 LEAST, MOST = 16, 26
@@ -182,19 +182,20 @@ class _Units:
     """A text as words and single Han characters: hashes, weights, and where they stand."""
 
     def __init__(self, text: str) -> None:
-        folded = FOLD.take(codes(text))
-        place = np.flatnonzero(folded)
-        letters = folded[place]
-        han = is_han(letters)
+        letters = folded(text)
+        place, han = letters.places, letters.han
         new = han.copy()
-        new[1:] |= han[:-1] | (np.diff(place) > 1)
-        if new.size:
-            new[0] = True
-        first = np.flatnonzero(new)
-        last = np.append(first[1:], letters.size)[: first.size]
-        self._hashes = Rolling(Rolling(letters).between(first, last))
+        new[1:] |= han[:-1]
+        new[1:] |= place[1:] - place[:-1] > 1
+        new[:1] = True
+        first = new.nonzero()[0]
+        last = np.empty_like(first)
+        last[:-1] = first[1:]
+        last[-1:] = place.size
+        self._hashes = Rolling(letters.rolling.between(first, last))
         self._starts, self._ends = place[first], place[last - 1] + 1
-        self._before = np.concatenate([[0], np.cumsum(np.where(han[first], 1, 2))])
+        self._before = np.zeros(first.size + 1, np.int64)
+        (2 - han[first]).cumsum(out=self._before[1:])
 
     @property
     def weight(self) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from feilun.data.page import Page
 
 pa: Any = import_module("pyarrow")  # which has no annotations
+pc: Any = import_module("pyarrow.compute")
 pq: Any = import_module("pyarrow.parquet")
 
 TEXTS = ("id", "source", "reason", "kind", "url", "site", "title", "date", "lang", "charset", "text")
@@ -72,6 +73,7 @@ class TableWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pq.ParquetWriter(self._draft, self._schema, compression="zstd", compression_level=3)
         self._rows: list[Row] = []
+        self._whole = self._schema.empty_table()
         self.written = 0
 
     def add(self, row: Row) -> None:
@@ -79,6 +81,14 @@ class TableWriter:
         self.written += 1
         if len(self._rows) >= ROWS:
             self._flush()
+
+    def add_table(self, rows: Any) -> None:
+        """Many rows, an Arrow table that has all columns: nothing of them becomes a Python object."""
+        self.written += len(rows)
+        self._whole = pa.concat_tables([self._whole, rows.select(self._schema.names).cast(self._schema)])
+        while len(self._whole) >= ROWS:
+            self._writer.write_table(self._whole.slice(0, ROWS).combine_chunks())
+            self._whole = self._whole.slice(ROWS)
 
     def _flush(self) -> None:
         if self._rows:
@@ -90,6 +100,9 @@ class TableWriter:
             }
             self._writer.write_table(pa.table(columns, schema=self._schema))
             self._rows = []
+        if len(self._whole):
+            self._writer.write_table(self._whole.combine_chunks())
+            self._whole = self._schema.empty_table()
 
     def close(self) -> None:
         """Finish the file and let it be seen."""
@@ -125,14 +138,35 @@ def rows(path: Path) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
+def tables(path: Path) -> Iterator[Any]:
+    """The same as Arrow tables of at most `ROWS` rows."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS):
+            yield pa.Table.from_batches([batch])
+
+
+def with_column(rows: Any, name: str, values: Any, kind: Any) -> Any:
+    """An Arrow table with a column more, or with another one of that name."""
+    column = pa.array(values, kind)
+    at = rows.schema.get_field_index(name)
+    field = pa.field(name, kind)
+    return rows.append_column(field, column) if at < 0 else rows.set_column(at, field, column)
+
+
 def columns(paths: Iterable[Path], names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Some columns of several files, each (documents,): scores float32, all others objects."""
+    """Some columns of several files, each (documents,): scores float32, all others objects, equal ones the same."""
     wanted = list(names)
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in wanted}
     for path in paths:
         table = pq.read_table(path, columns=wanted)
         for name in wanted:
-            parts[name].append(table[name].to_numpy())
+            column = table[name].combine_chunks()
+            if pa.types.is_string(column.type):  # a million documents have few sites and reasons
+                coded = column.dictionary_encode()
+                values = np.array(coded.dictionary.to_pylist(), object)
+                parts[name].append(values[coded.indices.to_numpy()] if len(values) else values)
+            else:
+                parts[name].append(column.to_numpy())
     return {name: np.concatenate(found) if found else np.empty(0, object) for name, found in parts.items()}
 
 

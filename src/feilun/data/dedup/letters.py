@@ -7,9 +7,12 @@ version of Python: the same text gives the same letters everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from feilun.data.dedup.hashing import Rolling
 
 PIECE = 2**18
 """Characters. A longer text is worked on in pieces of this size, so that one huge page cannot fill the memory."""
@@ -49,15 +52,47 @@ def codes(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
+class Folded:
+    """The letters and digits of a text: copies, passages and evaluation sets are all looked for among them."""
+
+    def __init__(self, text: str) -> None:
+        self.codes = codes(text)
+        """(characters,)"""
+        folded = FOLD.take(self.codes)
+        self.places = folded.nonzero()[0]
+        """Where in the text each stands, (letters,)."""
+        self.letters: NDArray[np.uint32] = folded[self.places]
+        """(letters,)"""
+
+    @cached_property
+    def rolling(self) -> Rolling:
+        """Hashes of their windows."""
+        return Rolling(self.letters)
+
+    @cached_property
+    def han(self) -> NDArray[np.bool_]:
+        """Which of the letters are written without spaces, (letters,)."""
+        return is_han(self.letters)
+
+
+@lru_cache(maxsize=2)
+def folded(text: str) -> Folded:
+    """The last texts are kept (a document and its Simplified shadow, often the same), since all steps ask for them in turn."""
+    return Folded(text)
+
+
 def letters(text: str) -> NDArray[np.uint32]:
     """The folded letters and digits of a text, in their order."""
-    folded = FOLD.take(codes(text))
-    return folded[folded != 0]
+    return folded(text).letters
 
 
 def is_han(letters: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which of them are written without spaces between words: Han characters and kana."""
-    return ((letters >= 0x3040) & (letters < 0xA000)) | (letters >= 0x20000) | ((letters >> 9) == 0xF900 >> 9)
+    return _HAN.take(letters)
+
+
+_HAN = np.zeros(0x110000, dtype=np.bool_)
+_HAN[0x3040:0xA000] = _HAN[0xF800:0xFA00] = _HAN[0x20000:] = True
 
 
 def pieces(text: str) -> Iterator[tuple[int, str]]:

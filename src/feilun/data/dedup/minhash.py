@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feilun.data.dedup.hashing import GOLDEN, Hashes, Rolling, mix
-from feilun.data.dedup.letters import letters, pieces
+from feilun.data.dedup.hashing import GOLDEN, Hashes, mix
+from feilun.data.dedup.letters import folded, pieces
 
 SHINGLE = 5
 BANDS, ROWS = 21, 6
@@ -51,9 +51,10 @@ def sketch(text: str) -> Sketch:
     digest = hashlib.blake2b(digest_size=8)
     hashes = np.empty(0, dtype=np.uint64)
     for _, piece in pieces(text):
-        found = letters(piece)
-        digest.update(found.astype("<u4", copy=False).data)
-        fresh = _distinct(Rolling(found).every(min(SHINGLE, max(1, found.size))))
+        found = folded(piece)
+        size = found.letters.size
+        digest.update(found.letters.astype("<u4", copy=False).data)
+        fresh = _distinct(found.rolling.every(min(SHINGLE, max(1, size))))
         hashes = _distinct(np.concatenate([hashes, fresh])) if hashes.size else fresh
         if hashes.size > _FULL:
             hashes = _thinned(hashes)

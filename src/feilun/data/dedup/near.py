@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from feilun.data.dedup.minhash import similarity
+from feilun.data.dedup.minhash import KEPT, similarity
 from feilun.data.dedup.shards import Shards
 
 Numbers = NDArray[np.int64]
@@ -71,7 +71,7 @@ def find(folder: Path, threshold: float = 0.8, alive: NDArray[np.bool_] | None =
     def judge(left: Numbers, right: Numbers) -> NDArray[np.float64]:
         result = np.ones(left.size)  # known already
         unknown = forest.root(left) != forest.root(right)
-        result[unknown] = _similarity(shards, left[unknown], right[unknown])
+        result[unknown] = _similarity(shards, left[unknown], right[unknown], threshold)
         return result
 
     for hashes, numbers in shards.parts("bands", single):
@@ -143,8 +143,17 @@ def _lead(
         groups, numbers = groups[~led], numbers[~led]
 
 
-def _similarity(shards: Shards, left: Numbers, right: Numbers) -> NDArray[np.float64]:
-    """Of each pair; those that come more than once are judged once."""
+def _similarity(shards: Shards, left: Numbers, right: Numbers, threshold: float) -> NDArray[np.float64]:
+    """Of each pair, or 0 if their sizes alone keep it below the threshold; those that come more than once are judged once."""
+    sizes = shards.sizes
+    small, large = np.minimum(sizes[left], sizes[right]), np.maximum(sizes[left], sizes[right])
+    may = (large >= KEPT) | (small >= threshold * large)
+    result = np.zeros(left.size)
+    result[may] = _judged(shards, left[may], right[may])
+    return result
+
+
+def _judged(shards: Shards, left: Numbers, right: Numbers) -> NDArray[np.float64]:
     low, high = np.minimum(left, right), np.maximum(left, right)
     by_pair = np.lexsort((high, low))
     low, high = low[by_pair], high[by_pair]
@@ -175,7 +184,7 @@ def _settle(shards: Shards, forest: _Forest, threshold: float) -> Duplicates:
     def judge(left: Numbers, right: Numbers) -> NDArray[np.float64]:
         result = np.ones(left.size)
         other = letters[np.searchsorted(members, left)] != letters[np.searchsorted(members, right)]
-        result[other] = _similarity(shards, left[other], right[other])
+        result[other] = _similarity(shards, left[other], right[other], threshold)
         return result
 
     for found, leader, value in _lead(groups, members, _ranks(shards, groups, members), judge, threshold):

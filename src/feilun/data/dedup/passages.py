@@ -8,15 +8,15 @@ section 2.2); Chinese sentences are too uneven for that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feilun.data.dedup.hashing import Hashes, Rolling
-from feilun.data.dedup.letters import FOLD, codes, is_han, pieces
+from feilun.data.dedup.hashing import Hashes
+from feilun.data.dedup.letters import folded, pieces
 from feilun.data.dedup.shards import Shards
 
 LETTERS = 50
@@ -29,6 +29,7 @@ ones repeat for good reason: answers in a dialogue, the refrain of a song."""
 _LETTER_WEIGHT = 0.4  # of a letter beside a Han character
 
 _END, _PERIOD, _CLOSER, _SPACE, _LINE = 1, 2, 3, 4, 5
+_NEW_LINE = ord("\n")
 _KIND = np.zeros(0x110000, dtype=np.uint8)
 for _kind, _signs in {
     _END: "。！？!?；;…｡",
@@ -56,11 +57,13 @@ class Frequent:
     """Sorted."""
     best: NDArray[np.int64]
     """The number of the best document that has it."""
+    documents: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The numbers of all documents that have one and are not its best, sorted: no other one has anything to be cut."""
 
 
 def hashes(text: str) -> Hashes:
     """The hashes of a text's passages, distinct and sorted: what `Writer.add` takes."""
-    return np.unique(np.concatenate([_Piece(piece).windows()[0] for _, piece in pieces(text)]))
+    return np.unique(np.concatenate([windows(piece)[0] for _, piece in pieces(text)]))
 
 
 def count(folder: Path, more_than: int, alive: NDArray[np.bool_] | None = None) -> Frequent:
@@ -72,13 +75,17 @@ def count(folder: Path, more_than: int, alive: NDArray[np.bool_] | None = None) 
     order = shards.column("order")
     found: list[Hashes] = []
     best: list[NDArray[np.int64]] = []
+    others = np.empty(0, np.int64)
     for some, numbers in shards.parts("passages", np.ones(len(shards), np.bool_) if alive is None else alive):
         by_order = np.lexsort((order[numbers], some))
         some, first, sizes = np.unique(some, return_index=True, return_counts=True)
         frequent = sizes > more_than
         found.append(some[frequent])
         best.append(numbers[by_order][first[frequent]])
-    return Frequent(np.concatenate(found), np.concatenate(best))
+        again = np.repeat(frequent, sizes)
+        again[first] = False
+        others = np.union1d(others, numbers[by_order][again])
+    return Frequent(np.concatenate(found), np.concatenate(best), others)
 
 
 def drop_frequent(text: str, frequent: Frequent, number: int | None = None) -> tuple[str, list[Cut]]:
@@ -88,7 +95,7 @@ def drop_frequent(text: str, frequent: Frequent, number: int | None = None) -> t
     """
     cuts: list[Cut] = []
     for offset, piece in pieces(text) if frequent.hashes.size else ():
-        found, starts, ends = _Piece(piece).windows()
+        found, starts, ends = windows(piece)
         at = np.minimum(np.searchsorted(frequent.hashes, found), frequent.hashes.size - 1)
         hit = frequent.hashes[at] == found
         if number is not None:
@@ -103,7 +110,7 @@ def drop_repeated(text: str) -> tuple[str, list[Cut]]:
     seen: set[int] = set()
     cuts: list[Cut] = []
     for offset, piece in pieces(text):
-        for key, start, end in _Piece(piece).paragraphs(WEIGHT):
+        for key, start, end in _paragraphs(piece):
             if key in seen:
                 cuts.append(Cut("within", start + offset, end + offset))
             seen.add(key)
@@ -138,55 +145,66 @@ def _without(text: str, cuts: list[Cut]) -> tuple[str, list[Cut]]:
 
 
 class _Piece:
-    """The sentences of a piece of text: where they begin and end, in characters and in letters."""
+    """Spans of a piece of text, where they begin and end, in characters and in letters: its lines, or its sentences."""
 
-    def __init__(self, text: str) -> None:
-        signs = codes(text)
-        kind = _KIND.take(signs)
-        self._line = kind == _LINE
-        end = self._line | (kind == _END)
-        end[:-1] |= (kind[:-1] == _PERIOD) & (kind[1:] >= _SPACE)
-        end[1:] |= (kind[1:] == _CLOSER) & end[:-1]
-        end[:-1] &= ~end[1:] | self._line[:-1]  # the last of several signs, and each line end
-        folded = FOLD.take(signs)
-        is_letter = folded != 0
-        self._letters = folded[is_letter]
-        self._rolling = Rolling(self._letters)
-        before = np.concatenate([[0], np.cumsum(is_letter)])
-        stops = np.flatnonzero(end) + 1
-        if not stops.size or stops[-1] < signs.size:
-            stops = np.append(stops, signs.size)
-        self._stops, self._starts = stops, np.concatenate([[0], stops[:-1]])
-        self._last, self._first = before[self._stops], before[self._starts]
-        lines = np.concatenate([[0], np.cumsum(self._line)])
-        self._paragraph = lines[self._starts]
+    def __init__(self, text: str, stops: NDArray[np.intp]) -> None:
+        self._text = folded(text)
+        size = self._text.codes.size
+        if not stops.size or stops[-1] < size:
+            stops = np.append(stops, size)
+        self.stops, self.starts = stops, np.empty_like(stops)
+        """(spans,)"""
+        self.starts[0] = 0
+        self.starts[1:] = stops[:-1]
+        self.last = self._text.places.searchsorted(stops)
+        """Number of letters before the end of each, (spans,)."""
+        self.first = np.empty_like(self.last)
+        """And before its beginning."""
+        self.first[0] = 0
+        self.first[1:] = self.last[:-1]
 
-    def windows(self) -> tuple[Hashes, NDArray[np.intp], NDArray[np.intp]]:
-        """(hash, start, end) of each passage, offsets in characters."""
-        begin = np.arange(self._starts.size)
-        stop = np.searchsorted(self._last, self._first + LETTERS)
-        inside = stop < begin.size
-        begin, stop = begin[inside], stop[inside]
-        inside = self._paragraph[begin] == self._paragraph[stop]
-        whole, rest = self._bounds()
-        long = self._last[rest] - self._first[whole] >= LETTERS
-        begin = np.concatenate([begin[inside], whole[long]])
-        stop = np.concatenate([stop[inside], rest[long]])
-        found = self._rolling.between(self._first[begin], self._last[stop])
-        return found, self._starts[begin], self._stops[stop]
+    def hashes(self, begin: NDArray[np.intp], stop: NDArray[np.intp]) -> Hashes:
+        """Of what stands between the beginnings and the ends of these spans."""
+        return self._text.rolling.between(self.first[begin], self.last[stop])
 
-    def paragraphs(self, weight: float) -> list[tuple[int, int, int]]:
-        """(hash, start, end) of each paragraph of at least this weight."""
-        begin, stop = self._bounds()
-        first, last = self._first[begin], self._last[stop]
-        han = np.concatenate([[0], np.cumsum(is_han(self._letters))])
-        of_han = han[last] - han[first]
-        heavy = of_han + _LETTER_WEIGHT * (last - first - of_han) >= weight
-        found = self._rolling.between(first[heavy], last[heavy])
-        starts, ends = self._starts[begin[heavy]], self._stops[stop[heavy]]
-        return list(zip(found.tolist(), starts.tolist(), ends.tolist(), strict=True))
 
-    def _bounds(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The first and the last sentence of each paragraph."""
-        change = np.flatnonzero(np.diff(self._paragraph)) + 1
-        return np.concatenate([[0], change]), np.append(change, self._paragraph.size) - 1
+def _paragraphs(text: str) -> list[tuple[int, int, int]]:
+    """(hash, start, end) of each paragraph of at least `WEIGHT`."""
+    letters = folded(text)
+    piece = _Piece(text, (letters.codes == _NEW_LINE).nonzero()[0] + 1)
+    size = piece.last - piece.first
+    heavy = (size >= WEIGHT).nonzero()[0]
+    if heavy.size < 2:
+        return []
+    before = np.zeros(letters.letters.size + 1, dtype=np.int64)
+    letters.han.cumsum(out=before[1:])
+    of_han = before[piece.last] - before[piece.first]
+    heavy = (of_han + _LETTER_WEIGHT * (size - of_han) >= WEIGHT).nonzero()[0]
+    found = piece.hashes(heavy, heavy)
+    return list(zip(found.tolist(), piece.starts[heavy].tolist(), piece.stops[heavy].tolist(), strict=True))
+
+
+def windows(text: str) -> tuple[Hashes, NDArray[np.intp], NDArray[np.intp]]:
+    """(hash, start, end) of each passage, offsets in characters."""
+    codes = folded(text).codes
+    signs = _KIND.take(codes).nonzero()[0]  # a tenth of a text
+    kind = _KIND[codes[signs]]
+    beside = signs[1:] == signs[:-1] + 1
+    line = kind == _LINE
+    end = line | (kind == _END)
+    end[:-1] |= (kind[:-1] == _PERIOD) & beside & (kind[1:] >= _SPACE)
+    end[1:] |= (kind[1:] == _CLOSER) & beside & end[:-1]
+    end[:-1] &= ~(beside & end[1:]) | line[:-1]  # the last of several signs, and each line end
+    piece = _Piece(text, signs[end] + 1)
+    begin = np.arange(piece.starts.size)
+    stop = piece.last.searchsorted(piece.first + LETTERS)
+    inside = stop < begin.size
+    begin, stop = begin[inside], stop[inside]
+    paragraph = signs[line].searchsorted(piece.starts)
+    inside = paragraph[begin] == paragraph[stop]
+    change = (paragraph[1:] != paragraph[:-1]).nonzero()[0]
+    whole, rest = np.append(0, change + 1), np.append(change, paragraph.size - 1)  # of each paragraph
+    long = piece.last[rest] - piece.first[whole] >= LETTERS
+    begin = np.concatenate([begin[inside], whole[long]])
+    stop = np.concatenate([stop[inside], rest[long]])
+    return piece.hashes(begin, stop), piece.starts[begin], piece.stops[stop]

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -136,13 +137,19 @@ class Shards:
                 found.append(raw[start:stop].decode("utf-8", "surrogatepass"))
         return found
 
+    @cached_property
+    def sizes(self) -> NDArray[np.int32]:
+        """How many shingles the sketch of each document has."""
+        ends = (np.load(path / "shingles_end.npy") for path in self._paths)
+        return _joined([np.diff(one, prepend=0).astype(np.int32) for one in ends], np.int32)
+
     def shingles(self, numbers: NDArray[np.int64]) -> list[NDArray[np.uint32]]:
         """The shingles of these documents' sketches (numbers rising)."""
         found: list[NDArray[np.uint32]] = []
         for path, local in self._local(numbers):
             flat, ends = self._map(path, "shingles"), self._map(path, "shingles_end")
             for start, stop in zip(_starts(ends, local).tolist(), ends[local].tolist(), strict=True):
-                found.append(np.array(flat[start:stop]))  # a copy: the mapping ends with this shard
+                found.append(np.array(flat[start:stop]))  # a copy: the mapping may end
         return found
 
     def parts(self, table: Table, alive: NDArray[np.bool_]) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 JUNK = 1
-"""Navigation, advertisements, share bars, lists of other articles."""
+"""Navigation, advertisements, share bars, captions, lists of other articles."""
 TALK = 2
 """Readers' comments, and notices that open over the page: long, and never the article."""
 BODY = 4
@@ -14,7 +14,7 @@ BODY = 4
 MAIN = 8
 """A name that articles and much else have."""
 HIDDEN = 16
-HEADER = 32
+"""Not shown on the page."""
 
 ASIDE = JUNK | TALK | HIDDEN
 """Not main text, if the name can be believed."""
@@ -27,7 +27,7 @@ TAGS = {
     "dialog": JUNK,
     "article": MAIN,
     "main": MAIN,
-    "header": HEADER | JUNK,
+    "header": JUNK,
     "figcaption": JUNK,
 }
 
@@ -53,6 +53,7 @@ _JUNK = re.compile(
     r"\bmost ?(?:read|popular|viewed)|trending|popular|\bhot ?(?:news|list|article)|read ?(?:more|next|also)|"
     r"see ?also|more ?(?:stories|news|from|on|articles)|next ?(?:article|post|up)|prev(?:ious)? ?(?:article|post|next)|"
     r"up ?next|copyright|disclaimer|\bprint\b|\bskip\b|\bcredits?\b|screen ?reader|sr ?only|visually ?hidden|"
+    r"\bcaptions?\b|galler(?:y|ies)|slide ?show|carousel|light ?box|"
     r"correlat|tuijian|xiangguan|fenxiang|\bedit ?section|\bline ?numbers?\b|\blineno\b|\bgutter\b"
 )
 _BODY = re.compile(

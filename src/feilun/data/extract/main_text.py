@@ -92,10 +92,12 @@ class _Choice:
         return self.cleaned(begin, end)
 
     def everything(self) -> list[int]:
-        """All of a page without a run worth anything, unless it is mostly links."""
-        if self.linked[-1] > 0.3 * self.size[-1]:
+        """All of a page without a run worth anything, unless it is a list of links."""
+        blocks = self.page.blocks
+        few = sum(block.linked > 0.5 for block in blocks) < 5
+        if not few and self.linked[-1] > 0.3 * self.size[-1]:
             return []
-        return [at for at, block in enumerate(self.page.blocks) if not self.junk[at] and block.linked < 0.6]
+        return [at for at, block in enumerate(blocks) if not self.junk[at] and (few or block.linked < 0.6)]
 
     def values(self, short: float = 0.0) -> list[float]:
         """What each block adds to a run: about its bytes, or less than nothing. ``short``: what a byte of an unlinked

@@ -17,7 +17,7 @@ def prose(block: Block) -> bool:
 
 
 def furniture(block: Block) -> bool:
-    """A date line, a caption's credit, a notice, "Read more": what stands in an article without being of it."""
+    """A date line, a credit, a notice, an invitation, "Read more": what stands in an article without being of it."""
     size, text = block.size, block.text
     if size >= 700:
         return False
@@ -27,6 +27,8 @@ def furniture(block: Block) -> bool:
         return True
     if size >= 300:
         return False
+    if any(word in small for word in _INVITE_WORDS) and _INVITE.search(small):
+        return True
     if any(word in text for word in _CREDIT_WORDS) and _CREDIT.search(text):
         return True
     if size < 150 and ("20" in text or "19" in text) and _SOURCE.search(text):
@@ -52,8 +54,19 @@ _CREDIT = re.compile(
     r"\b[Pp]hotos?(?:graph)?(?: by|:)|\b(?:[Ii]mage|[Pp]icture) (?:[Cc]redit|[Ss]ource)|Getty Images|"
     r"/ ?(?:AP|AFP|Reuters|REUTERS|Getty)\b|图片来源|^资料图|摄$"
 )
-_NOTICE_WORDS = ("cookie", "reserved", "javascript", "版权", "icp备")
+_NOTICE_WORDS = ("cookie", "reserved", "javascript", "版权", "icp备", "凡本", "免责")
 _NOTICE = re.compile(
     r"(?:this|our) (?:web)?site uses cookies|we use cookies|use of cookies|all rights reserved|javascript (?:is )?"
-    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|icp备"
+    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|icp备|"
+    r"凡本[网站报]|免责声明"
+)
+_INVITE_WORDS = (
+    *("sign up", "subscribe", "newsletter", "follow ", "reached at", "download", "trackback"),
+    *("转载", "公众号", "二维码", "已被阅读", "阅读次数"),
+)
+_INVITE = re.compile(
+    r"^(?:sign up|subscribe)\b|sign up (?:for|to) (?:our|the|a|get|receive)|subscribe to (?:our|the)|"
+    r"(?:our|daily|weekly|free) newsletter|^follow .{2,40} on (?:twitter|facebook|instagram|mastodon|linkedin|youtube)|"
+    r"can be reached at|^download (?:our|the)\b|trackback|"
+    r"转载.{0,8}注明|(?:请勿|禁止|不得|谢绝)(?:擅自)?转载|(?:关注|搜索|添加|扫).{0,20}(?:公众号|二维码)|已被阅读|阅读次数"
 )

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
+import numpy as np
 from xxhash import xxh3_64_intdigest
 
 
@@ -26,9 +32,12 @@ class LineCounter:
         self._capacity = capacity
         self._counts: dict[tuple[int, int], int] = {}
         self.error = 0
+        self.pages: Counter[str] = Counter()
+        """Of each site."""
 
     def add(self, site: str, lines: Iterable[str]) -> None:
         """One page of a site; a line counts once a page."""
+        self.pages[site] += 1
         place = xxh3_64_intdigest(site.encode("utf-8", "replace"))
         counts = self._counts
         for key in {line_key(line) for line in lines if line.strip()}:
@@ -40,9 +49,30 @@ class LineCounter:
         """Adds the counts of another worker (Agarwal et al., Mergeable Summaries, 2012)."""
         for key, count in other._counts.items():
             self._counts[key] = self._counts.get(key, 0) + count
+        self.pages.update(other.pages)
         self.error += other.error
         if len(self._counts) > self._capacity:
             self._shrink()
+
+    def save(self, path: Path) -> None:
+        """What was counted, as an ``.npz`` file: workers count parts of the pages, and one merges them."""
+        table = np.array([(*key, count) for key, count in self._counts.items()], np.uint64).reshape(-1, 3)
+        pages = np.frombuffer(json.dumps(self.pages).encode(), np.uint8)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with draft.open("wb") as file:
+            np.savez(file, table=table, pages=pages, error=np.int64(self.error))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        found = cls()
+        with np.load(path, allow_pickle=False) as file:
+            found._counts = {(place, key): count for place, key, count in file["table"].tolist()}
+            found.pages.update(json.loads(file["pages"].tobytes()))
+            found.error = int(file["error"])
+        return found
 
     def frequent(self, site: str, pages: int, *, least: int = 5, share: float = 0.2) -> frozenset[int]:
         """Keys of the lines on at least ``least`` pages and that ``share`` of the site's ``pages``."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from feilun.data.repair.composed import composed
 from feilun.data.repair.controls import controls
 from feilun.data.repair.edits import Cause, Edit, replay
@@ -30,8 +32,8 @@ def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
     return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
 
 
-# Beside each repair the characters without which it has nothing to do: one look at the set of a text's
-# characters spares a clean page nearly every scan.
+# Beside each repair the characters without which it has nothing to do: one look at which of them a text has
+# spares a clean page nearly every scan.
 _IN_TEXT: tuple[_Repair, ...] = (
     (entities, frozenset("&")),
     (mojibake, _characters((0xA1, 0xF7))),
@@ -48,6 +50,11 @@ _IN_TEXT: tuple[_Repair, ...] = (
     (doubled, frozenset(",，、。")),
 )
 _IN_TITLE = tuple(one for one in _IN_TEXT if one[0] is not width)
+_BITS: dict[Callable[[str], list[Edit]], int] = {propose: 1 << at for at, (propose, _) in enumerate(_IN_TEXT)}
+_NEEDED_BY = np.zeros(0x110000, np.uint8)
+"""Code point -> bits of the repairs that need it."""
+for _propose, _needs in _IN_TEXT:
+    _NEEDED_BY[[ord(one) for one in _needs] if _needs else slice(None)] |= _BITS[_propose]
 _LONGEST = 2_000_000
 """Characters: what comes after is left as it is, so that a hostile page's receipt fits in memory."""
 _ROUNDS = 12
@@ -86,16 +93,20 @@ def _settle(text: str, repairs: tuple[_Repair, ...]) -> tuple[str, list[Edit]]:
     receipt: list[Edit] = []
     for _ in range(_ROUNDS):
         before = len(receipt)
-        seen = set(text)
-        for propose, needs in repairs:
-            if needs is not None and seen.isdisjoint(needs):
-                continue
-            edits = propose(text)
+        needed = _needed(text)
+        for propose, _ in repairs:
+            edits = propose(text) if needed & _BITS[propose] else []
             if edits:
                 edits.reverse()
                 text = replay(text, edits)
-                seen = set(text)
+                needed = _needed(text)
                 receipt += edits
         if len(receipt) == before:
             break
     return text, receipt
+
+
+def _needed(text: str) -> int:
+    """Bits of the repairs that may have something to do."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return int(np.bitwise_or.reduce(_NEEDED_BY.take(codes)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from feilun.data.score.classifier import Classifier
 from feilun.data.score.familiar import familiar
 from feilun.data.score.languages import language
-from feilun.data.score.letters import Letters
+from feilun.data.score.letters import read
 from feilun.data.score.lexicons import lexicons
 from feilun.data.score.repetition import repetition
 from feilun.data.score.shape import shape
@@ -30,7 +30,7 @@ def scores(text: str, title: str, shadow: str) -> dict[str, float]:
     Args:
         shadow: the Simplified form of ``text`` (`feilun.data.repair.simplified`), which is what is scored.
     """
-    letters = Letters(shadow)
+    letters = read(shadow)
     table = familiar()
     return {
         "score.chars.v1": float(len(text)),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feilun.data.repair.script import simplified
-from feilun.data.score.letters import Letters
+from feilun.data.score.letters import Letters, read
 from feilun.text import FeilunError
 
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -37,7 +37,7 @@ class Classifier:
 
         A share of the text in Traditional characters makes no difference.
         """
-        return self.of(Letters(simplified(text)))
+        return self.of(read(simplified(text)))
 
     def of(self, letters: Letters) -> float:
         """The same of the Simplified shadow, where it was read before."""

@@ -45,17 +45,14 @@ class Familiar:
         if len(units.hashes) < _ENOUGH:
             return float("nan")
         known = _holds(self.units, _unit(units.hashes))
-        pairs, han, latin = _pairs(letters)
         both = known[1:] & known[:-1]
-        han &= both
-        latin &= both
-        count = np.count_nonzero(han) + np.count_nonzero(latin)
-        if count < _ENOUGH:
-            return float("nan")
-        seen = np.count_nonzero(_holds(self.han, pairs[han])) + np.count_nonzero(
-            _holds(self.latin, pairs[latin])
-        )
-        return 1 - seen / count
+        count = seen = 0
+        for table, alike in ((self.han, units.han), (self.latin, units.latin)):
+            if alike.any():
+                pairs = _pairs(letters, alike, both)
+                count += len(pairs)
+                seen += int(np.count_nonzero(_holds(table, pairs)))
+        return 1 - seen / count if count >= _ENOUGH else float("nan")
 
     def save(self, path: Path) -> None:
         np.savez_compressed(path, units=self.units, han=self.han, latin=self.latin)
@@ -89,10 +86,9 @@ def learn(texts: Iterable[str], *, often: int = 30, least: int = 2, bits: float 
         letters = Letters(text)
         if len(letters.units.hashes) < 2:
             continue
-        pairs, is_han, is_latin = _pairs(letters)
         _add(units, _unit(letters.units.hashes))
-        _add(han, pairs[is_han])
-        _add(latin, pairs[is_latin])
+        _add(han, _pairs(letters, letters.units.han))
+        _add(latin, _pairs(letters, letters.units.latin))
     return Familiar(np.packbits(units >= often), _frequent(han, least, bits), _frequent(latin, least, bits))
 
 
@@ -111,17 +107,20 @@ def _unit(hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
     return ((hashes * _FACTOR) >> np.uint64(64 - _UNIT_BITS)).astype(np.intp)
 
 
-def _pairs(letters: Letters) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Hash of each unit with the next (units - 1,); whether both are Han, or Latin, and stand side by side."""
+def _pairs(
+    letters: Letters, alike: NDArray[np.bool_], among: NDArray[np.bool_] | None = None
+) -> NDArray[np.intp]:
+    """Hash of each unit with the next, where both are ``alike`` (units,) and stand side by side; Latin words with one
+    character between. ``among``: of these pairs (units - 1,)."""
     units = letters.units
-    mixed = (units.hashes[:-1] * _SECOND + units.hashes[1:]) * _FACTOR
-    hashes = (mixed >> np.uint64(64 - _PAIR_BITS)).astype(np.intp)
     gap = units.starts[1:] - units.starts[:-1] - units.lengths[:-1]
-    return (
-        hashes,
-        units.han[1:] & units.han[:-1] & (gap == 0),
-        units.latin[1:] & units.latin[:-1] & (gap == 1),
-    )
+    chosen = alike[1:] & alike[:-1]
+    chosen &= gap == (0 if alike is units.han else 1)
+    if among is not None:
+        chosen &= among
+    first = chosen.nonzero()[0]
+    mixed = (units.hashes[first] * _SECOND + units.hashes[first + 1]) * _FACTOR
+    return (mixed >> np.uint64(64 - _PAIR_BITS)).astype(np.intp)
 
 
 def _holds(bits: NDArray[np.uint8], hashes: NDArray[np.intp]) -> NDArray[np.bool_]:

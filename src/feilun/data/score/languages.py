@@ -66,9 +66,8 @@ def language_shares(letters: Letters) -> dict[str, float]:
 
 def function_share(letters: Letters) -> float:
     """English function words among the words in Latin letters; 1 where there are fewer than 20 words."""
-    units = letters.units
-    words = units.hashes[units.latin]
-    if len(words) < 20:
+    if letters.words < 20:
         return 1.0
+    words = letters.units.hashes[letters.units.latin]
     at = np.minimum(np.searchsorted(_HASHES, words), len(_HASHES) - 1)
     return int(np.count_nonzero(_HASHES[at] == words)) / len(words)

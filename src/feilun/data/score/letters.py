@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,16 @@ class Letters:
         """Characters of each class."""
 
     @cached_property
+    def lines(self) -> list[str]:
+        """Without white space around them."""
+        return list(map(str.strip, self.text.split("\n")))
+
+    @cached_property
+    def words(self) -> int:
+        """Units in Latin letters."""
+        return int(np.count_nonzero(self.units.latin))
+
+    @cached_property
     def units(self) -> Units:
         kind = self.classes
         member = kind >= DIGIT
@@ -84,6 +94,12 @@ class Letters:
             hashes = small * _POWERS[0]
         first = kind[starts]
         return Units(hashes, first == HAN, first == LATIN, starts, lengths)
+
+
+@lru_cache(maxsize=1)
+def read(text: str) -> Letters:
+    """The last text is kept, since several scores ask for it one after the other."""
+    return Letters(text)
 
 
 def unit_hash(word: str) -> int:

@@ -7,7 +7,7 @@ of those who write about it: courts, police, doctors, ministries, which count ag
 
 from __future__ import annotations
 
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from feilun.data.score.letters import Letters
 
@@ -126,14 +126,13 @@ def _entries() -> tuple[list[str], list[tuple[tuple[str, float], ...]]]:
 
 
 _FORMS, _MEANING = _entries()
-_AUTOMATON = AhoCorasick(_FORMS, store_patterns=False, implementation=Implementation.DFA)
+# Over bytes: which words there are is asked, not where, and places in characters would have to be counted.
+_AUTOMATON = BytesAhoCorasick([form.encode() for form in _FORMS], implementation=Implementation.DFA)
 
 
 def lexicons(letters: Letters, title: str) -> dict[str, float]:
     """``score.spam.v1`` and its like: weighted hits in 1,000 units times their spread, from 0 on."""
-    text = f"{title}\n{letters.text}".lower()
-    if not text.isprintable():
-        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    text = f"{title}\n{letters.text}".lower().encode("utf-8", "replace")
     hits: dict[int, int] = {}
     for pattern, _, _ in _AUTOMATON.find_matches_as_indexes(text):
         hits[pattern] = hits.get(pattern, 0) + 1

@@ -20,17 +20,17 @@ def repetition(letters: Letters) -> dict[str, float]:
     hashes = letters.units.hashes
     four, ten = _ngrams(hashes)
     return {
-        "score.repeated_lines.v1": _repeated_lines(letters.text),
+        "score.repeated_lines.v1": _repeated_lines(letters.lines),
         "score.repetition.v1": _repeated(ten, len(hashes)),
         "score.top_ngram.v1": _top(four, len(hashes)),
     }
 
 
-def _repeated_lines(text: str) -> float:
+def _repeated_lines(lines: list[str]) -> float:
     seen: set[str] = set()
-    again = whole = 0
-    for line in map(str.strip, text.split("\n")):
-        whole += len(line)
+    again = 0
+    whole = sum(map(len, lines))
+    for line in lines if len(set(lines)) < len(lines) else ():
         if line in seen:
             again += len(line)
         seen.add(line)
@@ -52,14 +52,13 @@ def _repeated(ngrams: NDArray[np.uint64], units: int) -> float:
     if not len(ngrams):
         return 0.0
     ordered = np.sort(ngrams)
-    if not (
-        ordered[1:] == ordered[:-1]
-    ).any():  # nearly every text; sorting without the places is much faster
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(twice):  # nearly every text; and sorting values alone is much faster than finding their order
         return 0.0
-    order = np.argsort(ngrams, kind="stable")
+    at = np.searchsorted(twice, ngrams)
+    order = np.flatnonzero(twice.take(at, mode="clip") == ngrams)
+    order = order[np.argsort(ngrams[order], kind="stable")]
     again = np.flatnonzero(ngrams[order[1:]] == ngrams[order[:-1]])
-    if not len(again):
-        return 0.0
     covered = np.zeros(units + 1, np.int32)
     begins = order[1:][again]
     np.add.at(covered, begins, 1)
@@ -71,6 +70,8 @@ def _top(ngrams: NDArray[np.uint64], units: int) -> float:
     if len(ngrams) < 3:
         return 0.0
     ordered = np.sort(ngrams)
+    if not (ordered[2:] == ordered[:-2]).any():
+        return 0.0
     changes = np.flatnonzero(ordered[1:] != ordered[:-1])
     most = int(np.diff(changes, prepend=-1, append=len(ordered) - 1).max())
-    return min(most * _SHORT / units, 1.0) if most >= 3 else 0.0
+    return min(most * _SHORT / units, 1.0)

@@ -7,6 +7,8 @@ share, and to both of its sides the text is at one with itself.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,15 +31,15 @@ def spliced(letters: Letters) -> float:
         return float("nan")
     count = len(present)
     # Words that most segments have say nothing of the subject.
-    spread = np.count_nonzero(present, axis=0)
-    weights = np.where(spread >= 2, np.log(count / np.maximum(spread, 1)), 0.0).astype(np.float32)
+    spread = present.view(np.uint8).sum(axis=0, dtype=np.uint8)  # 32 segments at most
+    weights = _weights(count)[spread]
     vectors = present * weights
     norms = np.linalg.norm(vectors, axis=1)
     vectors /= np.maximum(norms, 1e-9)[:, None]
     alike = vectors @ vectors.T
-    np.fill_diagonal(alike, 0)
+    alike.ravel()[:: count + 1] = 0
     # Sums over every rectangle from the corner: the mean within and across a cut is then a few look-ups.
-    sums = np.cumsum(np.cumsum(alike, axis=0), axis=1)
+    sums = alike.cumsum(axis=0).cumsum(axis=1)
     cuts = np.arange(2, count - 1)
     rest = count - cuts
     head = sums[cuts - 1, cuts - 1]
@@ -45,6 +47,13 @@ def spliced(letters: Letters) -> float:
     tail = sums[-1, -1] - head - 2 * across
     within = np.minimum(head / (cuts * (cuts - 1)), tail / (rest * (rest - 1)))
     return max(float((within - across / (cuts * rest)).max()), 0.0)
+
+
+@cache
+def _weights(count: int) -> NDArray[np.float32]:
+    """Of a word by the number of segments that have it, of so many."""
+    spread = np.arange(count + 1)
+    return np.where(spread >= 2, np.log(count / np.maximum(spread, 1)), 0.0).astype(np.float32)
 
 
 def _segments(letters: Letters) -> NDArray[np.bool_] | None:
