@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feilun.data import pii
 from feilun.data.pii import PLACEHOLDERS, Found, Kind, find, mask
 
 # The weights as the standards print them; the code under test computes them.
@@ -251,3 +252,14 @@ def test_long_input_of_one_piece_holds_nothing(piece: str) -> None:
     number = "13812345678"
     begin = len(noise) + 1
     assert find(f"{noise}\n{number}\n{noise}") == [Found("mobile", begin, begin + len(number))]
+
+
+numbers_and_what_stands_about_them = st.text("0123456789" * 3 + "-. ()+@xXAEMN元转京沪·身\n", max_size=90)
+
+
+@given(st.lists(st.one_of(samples, numbers_and_what_stands_about_them), max_size=5).map("".join))
+def test_looking_only_where_a_sign_is_misses_nothing(text: str) -> None:
+    pieces = find(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pii._Sign, "windows", lambda self, plain: [(0, len(plain))])  # pyright: ignore[reportPrivateUsage]
+        assert find(text) == pieces

@@ -30,7 +30,7 @@ from feilun.data.reference import Learnt, learn
 from feilun.data.samples import SHOWN, Sample
 from feilun.data.score import SCORES, quality
 from feilun.data.sources import SUFFIXES, Split, read_split, splits
-from feilun.data.workers import Each, local
+from feilun.data.workers import Each, collecting_rarely, local
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import write_atomically
@@ -152,6 +152,7 @@ def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]], folder:
     )
 
 
+@collecting_rarely()
 def gather_part(stage: tuple[Part, Path], _: None) -> None:
     """Stage one of a part."""
     part, out = stage
@@ -202,6 +203,7 @@ class Known:
     """The score that tells the best copy."""
 
 
+@collecting_rarely()
 def refine_part(stage: Stage, known: Known) -> None:
     """Stage two of a part. Every row of the first stage is a row of this one, in the same order."""
     gathered, out = stage

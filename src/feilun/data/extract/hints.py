@@ -84,6 +84,7 @@ _REAL = 64
 _POSTS = frozenset(("hentry", "post", "type post", "article", "entry"))
 
 
+@lru_cache(maxsize=16384)  # an element of a page, or of its site, is rarely alone in what it is called
 def of_tag(tag: str, attributes: str) -> int:
     """Bits for an element; ``attributes`` as they stand in the tag."""
     bits = TAGS.get(tag, 0)
