@@ -70,13 +70,14 @@ def run(command: list[str], **environment: str) -> Run:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
+        cpu = used.ru_utime + used.ru_stime
         ended.set()
         watching.join()
         out.seek(0)
         errors.seek(0)
         if process.returncode:
             sys.exit(f"{' '.join(command)}:\n{errors.read().decode()[-3000:]}")
-        return Run(used.ru_utime + used.ru_stime, wall, peak[0], out.read().decode())
+        return Run(cpu, wall, peak[0], out.read().decode())
 
 
 def _watch(pid: int, peak: list[float], ended: threading.Event) -> None:

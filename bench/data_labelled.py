@@ -1,8 +1,9 @@
-"""What the rules do to the labelled set, and what each score can tell: `python bench/data_labelled.py`.
+"""What the default recipe does to the labelled set, and what each score can tell: `python bench/data_labelled.py`.
 
-Per kind how many pages are kept and for what reason the others are dropped; per score and kind the AUC, that is how
-often a page of that kind lies above a clean one (.5: the score says nothing). With ``--gold FILE...`` (JSON lines with
-``gold_text``, ``.zst`` or not) how many of other pages' texts the rules keep.
+Per kind how many pages are kept and for what reason the others are dropped; per reason how many of the pages that its
+rules drop are bad (precision), and how many of the bad ones it drops, of all and of the kind it drops most of (recall);
+per score and kind the AUC, that is how often a page of that kind lies above a clean one (.5: the score says nothing).
+With ``--gold FILE...`` (JSON lines with ``gold_text``, ``.zst`` or not) how many of other pages' texts are kept.
 """
 
 from __future__ import annotations
@@ -12,49 +13,21 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 
 import numpy as np
 import zstandard
 
 from feilun.data.decide import Rule, decide
-from feilun.data.encoding import decode
+from feilun.data.judged import broken, columns_of, raw_of
 from feilun.data.labelled import COUNTS, pages
-from feilun.data.lines import clean_lines
-from feilun.data.repair import repair, simplified
-from feilun.data.score import language, quality, scores
+from feilun.data.recipe import CorpusRecipe
+from feilun.data.repair import simplified
+from feilun.data.score import SCORES, quality, scores
+from feilun.data.sources import Raw
+from feilun.recipe import read_recipe, shipped
 
-RULES = [
-    Rule(reason="too_short", column="score.units.v1", min=50),
-    Rule(reason="language", column="score.other.v1", max=0.5),
-    Rule(reason="shifted", column="score.shifted.v1", max=3),
-    Rule(reason="gambling", column="score.gambling.v1", max=15),
-    Rule(reason="porn", column="score.porn.v1", max=15),
-    Rule(reason="spam", column="score.spam.v1", max=15),
-    Rule(reason="spun", column="score.spun.v1", max=4),
-    Rule(reason="list", column="score.prose.v1", min=0.3),
-    Rule(reason="list", column="score.listed.v1", max=0.6),
-    Rule(reason="quality", column="score.quality.v1", min=0.1),
-    Rule(reason="repetition", column="score.repetition.v1", max=0.3),
-    Rule(reason="top_ngram", column="score.top_ngram.v1", max=0.2),
-    Rule(reason="repeated_lines", column="score.repeated_lines.v1", max=0.3),
-]
-
-
-def row(title: str, text: str, score: Callable[[str], float] | None) -> dict[str, float | str]:
-    mended = repair(title, text)
-    kept = clean_lines(mended.text, title=mended.title).text
-    found: dict[str, float | str] = {**scores(kept, mended.title, simplified(kept))}
-    found["score.shifted.v1"] = mended.shifted
-    found["score.quality.v1"] = score(kept) if score else float("nan")
-    return {**found, "lang": language(kept)}
-
-
-def table(rows: list[dict[str, float | str]]) -> dict[str, np.ndarray]:
-    columns = {name: np.array([one[name] for one in rows]) for name in rows[0]}
-    return {**columns, "id": np.arange(len(rows)).astype(str), "reason": np.full(len(rows), "", object)}
+Columns = dict[str, np.ndarray]
 
 
 def auc(above: np.ndarray, below: np.ndarray) -> float:
@@ -66,21 +39,44 @@ def auc(above: np.ndarray, below: np.ndarray) -> float:
     )
 
 
-def report(names: list[str], columns: dict[str, np.ndarray], rules: list[Rule]) -> None:
-    reason, _ = decide(rules, columns)
-    kinds = np.array(names)
-    for kind in dict.fromkeys(names):
-        mine = reason[kinds == kind]
+def by_kind(kinds: np.ndarray, columns: Columns, rules: list[Rule]) -> None:
+    reasons, _ = decide(rules, columns)
+    for kind in dict.fromkeys(kinds.tolist()):
+        mine = reasons[kinds == kind]
         dropped = Counter(one for one in mine if one)
         print(f"{kind:12} kept {sum(mine == ''):4} of {len(mine):4}  {dict(dropped.most_common(6))}")
 
 
-def gold(path: Path) -> list[tuple[str, str]]:
+def by_reason(kinds: np.ndarray, bad: np.ndarray, columns: Columns, rules: list[Rule]) -> None:
+    print("\nreason         dropped  precision  recall of all bad  of the kind it drops most of")
+    before = columns["reason"]  # what is dropped before any rule is asked
+    found = {name: before == name for name in sorted(set(before) - {""})} | broken(rules, columns)
+    for name, dropped in found.items():
+        shares = {kind: float(dropped[kinds == kind].mean()) for kind in COUNTS if bad[kinds == kind].any()}
+        most = max(shares, key=lambda kind: shares[kind])
+        right = f"{bad[dropped].mean():9.3f}" if dropped.any() else "        -"
+        print(f"{name:14}{dropped.sum():8}  {right}  {dropped[bad].mean():17.3f}  {shares[most]:.3f} {most}")
+
+
+def by_score(kinds: np.ndarray, bad: np.ndarray, columns: Columns) -> None:
+    worse = [kind for kind in COUNTS if bad[kinds == kind].any()]
+    print("\nAUC against clean pages")
+    print(" " * 28 + "".join(f"{kind:>11}" for kind in worse))
+    for name in SCORES:
+        clean = columns[name][kinds == "clean"]
+        print(f"{name:28}" + "".join(f"{auc(columns[name][kinds == kind], clean):11.2f}" for kind in worse))
+
+
+def gold(path: Path) -> list[Raw]:
     data = path.read_bytes()
     if path.suffix == ".zst":
         data = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data)).read()
-    rows = (json.loads(line) for line in data.decode().split("\n") if line)
-    return [(one.get("title_tag") or "", one["gold_text"]) for one in rows if one.get("gold_text")]
+    rows = [json.loads(line) for line in data.decode().split("\n") if line]
+    return [
+        Raw(str(at), "gold", "text", one["gold_text"], title=one.get("title_tag"))
+        for at, one in enumerate(rows)
+        if one.get("gold_text")
+    ]
 
 
 def _seconds(shadows: list[tuple[str, str, str]]) -> float:
@@ -95,27 +91,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--gold", type=Path, nargs="*", default=[])
     options = parser.parse_args()
+    recipe = read_recipe(shipped("data/web.toml"), CorpusRecipe)
     model = quality()
     labelled = pages(options.seed)
-    right = [
-        unescape(decode(page.html, page.charset, html=True).text)
-        for page in labelled
-        if page.kind == "charset"
-    ]
-    wanted = [page.text[:40] for page in labelled if page.kind == "charset"]
-    print(f"charset: {sum(a in b for a, b in zip(wanted, right, strict=True))} of {len(right)} decoded right")
-    names = [page.kind for page in labelled]
-    rows = [row(page.title, page.text, model) for page in labelled]
-    columns = table(rows)
-    report(names, columns, RULES)
-    kinds = np.array(names)
-    print("\nAUC against clean pages")
-    bad = [kind for kind in COUNTS if not any(page.good for page in labelled if page.kind == kind)]
-    print(" " * 28 + "".join(f"{kind:>11}" for kind in bad))
-    for name in columns:
-        if name.startswith("score."):
-            clean = columns[name][kinds == "clean"]
-            print(f"{name:28}" + "".join(f"{auc(columns[name][kinds == kind], clean):11.2f}" for kind in bad))
+    kinds, bad = np.array([page.kind for page in labelled]), np.array([not page.good for page in labelled])
+    columns = columns_of(map(raw_of, labelled), model)
+    by_kind(kinds, columns, recipe.rules)
+    by_reason(kinds, bad, columns, recipe.rules)
+    by_score(kinds, bad, columns)
     shadows = [(page.text, page.title, simplified(page.text)) for page in labelled]
     weight = sum(len(text.encode()) for text, _, _ in shadows)
     taken = min(_seconds(shadows) for _ in range(5))
@@ -123,8 +106,8 @@ def main() -> None:
         f"\nscores: {len(shadows) / taken:.0f} pages of {weight / len(shadows):.0f} bytes a CPU-second (best of 5)"
     )
     for path in options.gold:
-        pairs = gold(path)
-        report([path.name[:12]] * len(pairs), table([row(*pair, model) for pair in pairs]), RULES)
+        raws = gold(path)
+        by_kind(np.full(len(raws), path.name[:12]), columns_of(raws, model), recipe.rules)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib.util
+import os
 from collections.abc import Generator
 
 from feilun.text import FeilunError
@@ -24,6 +25,9 @@ def need_train() -> None:
 def need_data() -> None:
     """Raises `FeilunError` with the line to type, if ``feilun[data]`` is not installed."""
     _need(_DATA, "data")
+    # NumPy's products are small here, and the cores are for the workers: threads that wait for each other would use
+    # half of their time. It is read when NumPy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _need(modules: tuple[str, ...], extra: str) -> None:

@@ -16,28 +16,39 @@ from feilun.data.score import SCORES
 from feilun.data.sources import Raw
 
 
-def columns_of(
-    labelled: Iterable[Labelled], quality: Callable[[str], float] | None
-) -> dict[str, NDArray[Any]]:
+def raw_of(labelled: Labelled) -> Raw:
+    """The page as it would lie in a source."""
+    return Raw(labelled.id, "labelled", "html", labelled.html, charset=labelled.charset)
+
+
+def columns_of(raws: Iterable[Raw], quality: Callable[[str], float] | None) -> dict[str, NDArray[Any]]:
     """The columns that `feilun.data.decide` asks for, of these pages after every step, each (pages,)."""
-    rows = [table.row_of(_refined(page, Context(quality=quality))) for page in labelled]
+    rows = [table.row_of(_refined(raw, Context(quality=quality))) for raw in raws]
     nothing = {name: float("nan") for name in SCORES}
     return {name: np.array([{**nothing, **row}[name] for row in rows]) for name in (*rows[0], *SCORES)}
 
 
-def _refined(labelled: Labelled, context: Context) -> Page:
-    page = gather(Raw(labelled.id, "labelled", "html", labelled.html, charset=labelled.charset))
+def _refined(raw: Raw, context: Context) -> Page:
+    page = gather(raw)
     if not page.reason:
         refine(page, context)
     return page
 
 
+def broken(rules: Sequence[Rule], columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.bool_]]:
+    """Of each reason which pages break one of its rules, whatever the other rules say of them, each (pages,)."""
+    found = {rule.reason: np.zeros(len(columns["id"]), np.bool_) for rule in rules}
+    for rule in rules:
+        found[rule.reason] |= rule.model_copy(update={"source": None}).broken(columns, 0)
+    return found
+
+
 def good_killed(rules: Sequence[Rule], quality: Callable[[str], float] | None) -> dict[str, float]:
     """Of each reason the share of good text (characters) that its rules would drop."""
     good = [page for page in pages() if page.good]
-    columns = columns_of(good, quality)
+    columns = columns_of(map(raw_of, good), quality)
     weight = np.array([len(page.gold) for page in good], np.float64)
-    found = {rule.reason: np.zeros(len(good), np.bool_) for rule in rules}
-    for rule in rules:
-        found[rule.reason] |= rule.model_copy(update={"source": None}).broken(columns, 0)
-    return {name: round(float(weight[broken].sum() / weight.sum()), 4) for name, broken in found.items()}
+    return {
+        name: round(float(weight[dropped].sum() / weight.sum()), 4)
+        for name, dropped in broken(rules, columns).items()
+    }
