@@ -1,0 +1,41 @@
+"""What rules do to pages of which it is known what should become of them."""
+
+from __future__ import annotations
+
+from feilun.data.decide import Rule
+from feilun.data.judged import broken, columns_of, good_killed, raw_of
+from feilun.data.labelled import pages
+from feilun.data.recipe import CorpusRecipe
+from feilun.data.score import quality
+from feilun.recipe import read_recipe, shipped
+
+
+def test_the_default_rules_kill_no_good_page_of_ours() -> None:
+    rules = read_recipe(shipped("data/web.toml"), CorpusRecipe).rules
+    killed = good_killed(rules, quality())
+    assert killed.keys() == {rule.reason for rule in rules}
+    assert max(killed.values()) <= 0.1
+
+
+def test_what_a_rule_kills_is_counted_in_good_text() -> None:
+    longest = max(len(page.gold) for page in pages() if page.good)
+    rules = [
+        Rule(reason="all", column="score.units.v1", min=10**6),
+        Rule(reason="none", column="score.units.v1", min=0),
+        Rule(reason="some", column="score.chars.v1", min=longest / 2),
+        Rule(reason="some", column="score.chars.v1", max=longest),
+    ]
+    killed = good_killed(rules, None)
+    assert (killed["all"], killed["none"]) == (1, 0)
+    assert 0 < killed["some"] < 1
+
+
+def test_spam_is_found_and_clean_pages_are_not() -> None:
+    some = [page for page in pages() if page.kind in ("spam", "clean")][::4]
+    rules = [
+        rule for rule in read_recipe(shipped("data/web.toml"), CorpusRecipe).rules if rule.reason == "spam"
+    ]
+    found = broken(rules, columns_of(map(raw_of, some), None))["spam"]
+    spam = [page.kind == "spam" for page in some]
+    assert sum(found[spam]) >= 0.8 * sum(spam)
+    assert not found[[not one for one in spam]].any()
