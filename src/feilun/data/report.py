@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from feilun.data.reasons import named
 from feilun.data.samples import Sample
 from feilun.data.table import Row
 from feilun.text import Text
@@ -98,7 +99,9 @@ def _funnel(figures: dict[str, Any]) -> str:
     read = figures["read"]
     rows = [(Text("read", "读取"), read)]
     for reasons in (figures["failed"], figures["dropped"]):
-        rows += [(Text(f"− {r}", f"− {r}"), n) for r, n in sorted(reasons.items(), key=lambda pair: -pair[1])]
+        for reason, number in sorted(reasons.items(), key=lambda pair: -pair[1]):
+            said = named(reason)
+            rows.append((Text(f"− {said.en}" if said.en == said.zh else said.en, f"− {said.zh}"), number))
     rows.append((Text("kept", "保留"), figures["kept"]))
     return _table([(_both(said), number) for said, number in rows], read)
 
@@ -125,17 +128,17 @@ def _table(rows: Iterable[tuple[str, int]], whole: int) -> str:
 
 
 def _rules(rules: dict[str, dict[str, float]]) -> str:
-    named = {
+    counted = {
         "first": Text("dropped for it", "因此丢弃"),
         "breaks": Text("breaks it", "违反"),
         "alone": Text("alone", "仅违反此条"),
     }
     good = Text("good text of the labelled set", "标注集中的好文本")
-    said = [*named.values(), good]
+    said = [*counted.values(), good]
     head = "<tr><th></th>" + "".join(f"<th>{_both(one)}</th>" for one in said) + "</tr>"
     cells = (
-        f"<tr><td>{html.escape(name)}</td>"
-        + "".join(f"<td class=n>{one[key]:,}</td>" for key in named)
+        f"<tr><td>{_both(named(name))}</td>"
+        + "".join(f"<td class=n>{one[key]:,}</td>" for key in counted)
         + f"<td class=n>{one['good']:.1%}</td></tr>"
         for name, one in rules.items()
     )
@@ -182,7 +185,7 @@ def _histogram(name: str, values: NDArray[Any], kept: NDArray[np.bool_]) -> str:
 
 
 def _shown(reason: str, samples: Samples) -> str:
-    said = html.escape(reason) if reason else "保留 <small>kept</small>"
+    said = _both(named(reason) if reason else Text("kept", "保留"))
     found = "".join(
         f"<p><b>{html.escape(row['title'])}</b> <small>{html.escape(row['id'])} {html.escape(row['receipt'])[:300]}</small></p>"
         f"<blockquote>{html.escape(row['text'][:LONGEST])}</blockquote>"

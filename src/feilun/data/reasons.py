@@ -1,0 +1,44 @@
+"""Why documents fail and are dropped, in words. A recipe may name reasons of its own, which stay as they are."""
+
+from __future__ import annotations
+
+from feilun.text import Text
+
+REASONS: dict[str, Text] = {
+    "unreadable": Text("cannot be read", "无法读取"),
+    "empty": Text("empty", "空文件"),
+    "no_content": Text("holds nothing", "没有内容"),
+    "truncated": Text("cut off", "文件不完整"),
+    "broken": Text("damaged", "文件损坏"),
+    "too_long": Text("too long", "过长"),
+    "bomb": Text("unpacks to too much", "解压后过大"),
+    "binary": Text("no text", "不是文本"),
+    "encrypted": Text("encrypted", "已加密"),
+    "scanned": Text("pictures of pages", "扫描件"),
+    "http_error": Text("the server's error page", "服务器错误页"),
+    "timeout": Text("took too long", "超时"),
+    "list_page": Text("page of links", "列表页"),
+    "no_text": Text("no main text", "没有正文"),
+    "contaminated": Text("holds evaluation questions", "含评测题目"),
+    "exact_copy": Text("copy", "完全重复"),
+    "near_copy": Text("near copy", "近似重复"),
+    "only_passages": Text("nothing but repeated passages", "只有重复段落"),
+    "too_short": Text("too short", "过短"),
+    "language": Text("another language", "其他语言"),
+    "shifted": Text("garbled encoding", "编码错乱"),
+    "gambling": Text("gambling", "赌博"),
+    "porn": Text("pornography", "色情"),
+    "spam": Text("spam", "垃圾广告"),
+    "spun": Text("spun text", "洗稿"),
+    "list": Text("list, not prose", "罗列而非文章"),
+    "quality": Text("low quality", "质量低"),
+    "repetition": Text("repetitive", "内容重复"),
+    "top_ngram": Text("one phrase again and again", "同一短语过多"),
+    "repeated_lines": Text("lines repeated", "重复行过多"),
+}
+
+
+def named(reason: str) -> Text:
+    """The reason in words, and its name, by which recipes and ``--dropped`` know it."""
+    said = REASONS.get(reason)
+    return Text(f"{said.en} ({reason})", said.zh) if said else Text(reason, reason)
