@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from feilun.evaluate.checks import Refuses
 from feilun.evaluate.questions import Answer, Question, read_questions
+from feilun.evaluate.task import read_task
 from feilun.evaluate.wording import count_han, count_words, normalise
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,11 @@ NEAR = 0.5
 @pytest.fixture(scope="module")
 def suite() -> list[Question]:
     return read_questions(SUITE)
+
+
+def test_it_is_a_task_too(suite: list[Question]) -> None:
+    loaded = read_task(SUITE.with_suffix(".toml"))
+    assert [item.id for item in loaded.items] == [question.id for question in suite]
 
 
 def test_both_languages_and_all_topics_weigh_alike(suite: list[Question]) -> None:
