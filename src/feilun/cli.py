@@ -118,8 +118,15 @@ def main() -> None:
     except FeilunError as error:
         _end(str(error))
     except OSError as error:  # a full disk, a folder one may not read
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _end(say("The disk is full. Free some space and try again.", "磁盘已满。请腾出空间后重试。"))
+        if error.errno == errno.EFBIG:
+            _end(
+                say(
+                    "A file may not become so large here (ulimit -f).",
+                    "此处不允许这么大的文件（ulimit -f）。",
+                )
+            )
         _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
 
 

@@ -118,6 +118,38 @@ def tables(corpus: Path) -> dict[str, str]:
     return {name: hash for name, hash in files(corpus).items() if name.endswith(".parquet")}
 
 
+@pytest.mark.parametrize("limit", [6_000, 15_000])
+def test_without_room_it_ends_and_goes_on_when_there_is_some(pages: Path, tmp_path: Path, limit: int) -> None:
+    """No file may be larger than ``limit`` bytes, which fails like a full disk, in one place or another."""
+    script = f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
+    script = f"{script}; from feilun.cli import main; sys.argv = ['feilun', *sys.argv[1:]]; main()"
+    command = [
+        "-w",
+        str(tmp_path / "workspace"),
+        "data",
+        "build",
+        "--source",
+        str(pages),
+        "--name",
+        "full",
+        "--workers",
+        "1",
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "A file may not become so large here" in ended.stderr
+    assert not (tmp_path / "workspace/corpora/full").exists()
+    assert run_feilun(*command, "--resume").returncode == 0
+    assert run_feilun(*command[:-3], "whole", "--workers", "1").returncode == 0
+    assert tables(tmp_path / "workspace/corpora/full") == tables(tmp_path / "workspace/corpora/whole")
+
+
 def test_small_files_go_together_and_keep_their_order() -> None:
     sizes = [5, 5, 2**26, 3, 2**25, 2**25, 1]
     splits = [Split("s", "/", f"/{n}", str(n), size=size) for n, size in enumerate(sizes)]

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from feilun.data.dedup.hashing import Hashes
@@ -60,7 +61,9 @@ class Writer(AbstractContextManager["Writer"]):
         with new_artifact(self._path) as draft:
 
             def save(name: str, values: NDArray[Any]) -> None:
-                np.save(draft / f"{name}.npy", values)
+                with (draft / f"{name}.npy").open("wb") as file:
+                    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(values))
+                    file.write(np.ascontiguousarray(values).data)  # np.save() hides that a disk is full
 
             def save_table(name: Table, parts: list[Hashes]) -> None:
                 hashes = _joined(parts, np.uint64)
