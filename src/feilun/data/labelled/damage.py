@@ -6,8 +6,8 @@ from random import Random
 from typing import Any, cast
 
 import opencc
-from pypinyin import Style, pinyin
 
+from feilun.data.repair.glosses import readings
 from feilun.data.repair.script import GB2312
 
 _S2T = cast(Any, opencc).OpenCC("s2t")
@@ -21,7 +21,7 @@ def traditional(text: str) -> str:
 def glossed(text: str) -> str:
     """Each Han character outside GB2312 followed by its reading, as a converter wrote it for fonts without it."""
     return "".join(
-        f"{one}({pinyin(one, style=Style.TONE)[0][0]})"
+        f"{one}({readings()[ord(one)].split(',')[0]})"
         if "\u4e00" <= one <= "\u9fff" and one not in GB2312
         else one
         for one in text

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 from feilun.data.repair.edits import Edit
 from feilun.data.repair.script import GB2312, HAN, READING, everyday_traditional, simplified_only
@@ -41,19 +43,28 @@ def glosses(text: str) -> list[Edit]:
 
 
 @cache
-def _readings() -> dict[int, str]:
-    """Code point to its readings, ``wèi,wéi``. Loaded when the first gloss is met: it takes a third of a second."""
-    from pypinyin.pinyin_dict import pinyin_dict
-
-    return pinyin_dict
+def readings() -> dict[int, str]:
+    """Code point to its readings, ``wèi,wéi``: pypinyin's table alone. To import the package reads its words as well, which
+    takes four times as long."""
+    package = find_spec("pypinyin")
+    assert package is not None
+    assert package.submodule_search_locations
+    spec = spec_from_file_location(
+        "pinyin_dict", Path(package.submodule_search_locations[0]) / "pinyin_dict.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pinyin_dict
 
 
 @cache
 def _is_reading(character: str, gloss: str) -> bool:
     """Whether the character is read so, or so but in the neutral tone, which has no mark."""
     plain = gloss.replace("ɑ", "a").replace("ɡ", "g")
-    readings = _readings().get(ord(character), "").split(",")
-    return plain in readings or plain in map(_toneless, readings)
+    known = readings().get(ord(character), "").split(",")
+    return plain in known or plain in map(_toneless, known)
 
 
 def _toneless(reading: str) -> str:
