@@ -16,6 +16,7 @@ from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume, tell_stopped
+from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
 from feilun.text import FeilunError, say
@@ -28,10 +29,12 @@ if TYPE_CHECKING:  # PyTorch is imported by those who train only
 HELP = say(
     "Train what a recipe says. Killed or stopped (Ctrl+C), it goes on with --resume.\n\n"
     "Examples:\n\n`feilun train recipes/train/nano.toml --source FOLDER`\n\n"
+    "`feilun train recipes/train/dpo.toml --source pairs.jsonl`\n\n"
     "`feilun train recipes/train/nano.toml --processes 8` (or under torchrun, on several machines: "
     "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`)",
     "按配方训练。被终止或停止（Ctrl+C）后，可用 --resume 继续。\n\n"
     "示例：\n\n`feilun train recipes/train/nano.toml --source 文件夹`\n\n"
+    "`feilun train recipes/train/dpo.toml --source pairs.jsonl`\n\n"
     "`feilun train recipes/train/nano.toml --processes 8`（多机时用 torchrun："
     "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`）",
 )
@@ -92,11 +95,14 @@ def train(
     with quick_imports():
         import torch._dynamo  # which the first optimiser would take  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-        from feilun.train import pretrain, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from feilun.train import prefer, pretrain, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
         from feilun.train.distributed import in_world
+        from feilun.train.reinforce import needs_one_process
 
     workspace = Workspace(context.obj)
     asked = Asked(recipe, [found(workspace.path, one) for one in source or []], name, max_steps)
+    if processes > 1 and asked.wanted().kind in ("ppo", "grpo"):
+        raise needs_one_process()
     if ray is not None and not in_world():
         job = asked.job(workspace, resume)
         together = partial(work, asked.absolute(), workspace, True)
@@ -185,9 +191,17 @@ def work(
 
 
 def _read(recipe: Path, changes: dict[str, Any]) -> Recipe:
-    from feilun.train.recipe import PretrainRecipe, SftRecipe
+    from feilun.train import recipe as known
 
-    kinds = {"pretrain": PretrainRecipe, "sft": SftRecipe}
+    kinds: dict[str, type[Recipe]] = {
+        "pretrain": known.PretrainRecipe,
+        "sft": known.SftRecipe,
+        "reward": known.RewardRecipe,
+        "dpo": known.DpoRecipe,
+        "kto": known.KtoRecipe,
+        "ppo": known.PpoRecipe,
+        "grpo": known.GrpoRecipe,
+    }
     kind = _kind(recipe)
     if kind not in kinds:
         raise FeilunError(
@@ -199,28 +213,39 @@ def _read(recipe: Path, changes: dict[str, Any]) -> Recipe:
 
 
 def _run(wanted: Recipe, asked: Asked, job: Job, workspace: Workspace, world: World) -> Path | None:
-    from feilun.train.pretrain import pretrain
-    from feilun.train.recipe import PretrainRecipe
-    from feilun.train.sft import fine_tune
+    from feilun.train import prefer, pretrain, recipe, reinforce, sft
 
     folder, sources = workspace.path / "models" / wanted.name, asked.data(wanted)
-    if isinstance(wanted, PretrainRecipe):
-        return pretrain(wanted, sources, job, folder, world)
+    if isinstance(wanted, recipe.PretrainRecipe):
+        return pretrain.pretrain(wanted, sources, job, folder, world)
     with world.first_before_others():
-        base = _base(asked.recipe, wanted.base)
-    adapter = _beside(asked.recipe, wanted.adapter) if wanted.adapter else None
-    return fine_tune(wanted, base, sources, job, folder, world, adapter=adapter)
+        base = _base(asked.recipe, wanted.base, workspace)
+    adapter = _made(asked.recipe, wanted.adapter, workspace) if wanted.adapter else None
+    if isinstance(wanted, recipe.SftRecipe):
+        return sft.fine_tune(wanted, base, sources, job, folder, world, adapter=adapter)
+    if isinstance(wanted, recipe.RewardRecipe):
+        return prefer.train_reward(wanted, base, sources, job, folder, world, adapter=adapter)
+    if isinstance(wanted, recipe.DpoRecipe | recipe.KtoRecipe):
+        return prefer.prefer(wanted, base, sources, job, folder, world, adapter=adapter)
+    reward = share_of_checks if wanted.reward == "checks" else _made(asked.recipe, wanted.reward, workspace)
+    return reinforce.reinforce(wanted, base, sources, job, folder, world, adapter=adapter, reward=reward)
 
 
-def _base(recipe: Path, base: str) -> Path:
-    """Where the base model lies: a path beside the recipe, or a source that is fetched."""
-    path = _beside(recipe, base)
+def _base(recipe: Path, base: str, workspace: Workspace) -> Path:
+    """Where the base model lies: a path beside the recipe, the name of one trained here, or a source that is fetched."""
+    path = _made(recipe, base, workspace)
     if path.exists():
         return path
     from feilun.registry import Release
     from feilun.registry.sources import ensure, normalise
 
     return ensure(Release(name="base", source=normalise(base)))
+
+
+def _made(recipe: Path, path: str, workspace: Workspace) -> Path:
+    """A path beside the recipe; or, where there is none, what a run of that name has made in the workspace."""
+    beside, made = _beside(recipe, path), workspace.path / "models" / path
+    return made if made.exists() and not beside.exists() else beside
 
 
 def _beside(recipe: Path, path: str) -> Path:

@@ -23,8 +23,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from feilun.model.attention import Packing, attend
+from feilun.model.cache import Cache, New
 from feilun.model.config import Activation, ModelConfig, RopeScaling
 from feilun.model.gated import activate, gated_product
+from feilun.model.logprobs import log_probabilities
 from feilun.model.loss import IGNORED, cross_entropy
 
 
@@ -101,11 +103,12 @@ class Attention(nn.Module):
             self.k_norm = RMSNorm(config.head_dim, config.norm_eps, config.norm_offset)
         self.qk_norm = config.qk_norm
 
-    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: New | None = None) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).split(self.sizes, -2)
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
-        y = attend(rotate(q), rotate(k), v, bias, self.scale)
+        q, k = rotate(q), rotate(k)
+        y = attend(q, k, v, bias, self.scale) if new is None else new.attend(q, k, v, bias, self.scale)
         return self.out(y.flatten(-2))
 
 
@@ -139,8 +142,8 @@ class Block(nn.Module):
         self.attention_post_norm = norm() if config.sandwich_norms else nn.Identity()
         self.ffn_post_norm = norm() if config.sandwich_norms else nn.Identity()
 
-    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None) -> Tensor:
-        x = x + self.attention_post_norm(self.attention(self.attention_norm(x), rotate, bias))
+    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: New | None = None) -> Tensor:
+        x = x + self.attention_post_norm(self.attention(self.attention_norm(x), rotate, bias, new))
         return x + self.ffn_post_norm(self.ffn(self.ffn_norm(x)))
 
 
@@ -156,6 +159,8 @@ class Transformer(nn.Module):
         self.head = Linear(config.hidden_size, config.vocab_size)
         if config.tied:
             self.head.weight = self.embedding.weight
+        self.value: Linear | None = None
+        """What gives a text's worth at each of its tokens (`add_value_head`): of a reward model, or beside a policy."""
         self.recompute = False
         """Whether the backward pass computes each block again instead of keeping what is in it (Chen et al. 2016)."""
 
@@ -167,6 +172,23 @@ class Transformer(nn.Module):
             if weight.ndim == 2:
                 deviation = into_residual if name.endswith(("out.weight", "down.weight")) else 0.02
                 nn.init.normal_(weight, std=deviation, generator=generator)
+
+    def reading_on(self, ids: Tensor, cache: Cache, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Hidden states (batch, length, hidden_size) of tokens that follow those in ``cache``, which then holds them too."""
+        x = self.embedded(ids, dtype)
+        new = cache.read(ids)
+        rotations = self.rotations(new.places, x.dtype)
+        biases = {local: new.bias(self.config.window if local else None, x.dtype) for local in rotations}
+        for layer, block in enumerate(self.blocks):
+            local = self.config.is_local(layer)
+            x = block(x, rotations[local], biases[local], new)
+        return self.norm(x)
+
+    def add_value_head(self) -> None:
+        """Give the model a value of each token, 0 everywhere until it has learnt."""
+        value = Linear(self.config.hidden_size, 1)
+        nn.init.zeros_(value.weight)
+        self.value = value.to(self.device)
 
     def hidden(
         self, ids: Tensor, packing: Packing | None = None, dtype: torch.dtype = torch.float32
@@ -207,6 +229,33 @@ class Transformer(nn.Module):
         if not bool(learnt.all()):
             hidden, targets = hidden[learnt], targets[learnt]
         return cross_entropy(hidden, self.head.weight, targets)
+
+    def logprobs(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        packing: Packing | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Log-probabilities (batch, length) of ``targets`` after ``ids``, both (batch, length) int64; 0 where `IGNORED`."""
+        return self.chosen(self.hidden(ids, packing, dtype), targets)
+
+    def chosen(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The same, of hidden states (batch, length, hidden_size)."""
+        learnt = targets != IGNORED
+        found = log_probabilities(hidden[learnt], self.head.weight, targets[learnt])
+        return found.new_zeros(targets.shape).masked_scatter(learnt, found)
+
+    def values(
+        self, ids: Tensor, packing: Packing | None = None, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """The value head's values (batch, length), at least float32, of the text up to each token."""
+        return self.worth(self.hidden(ids, packing, dtype))
+
+    def worth(self, hidden: Tensor) -> Tensor:
+        """The same, of hidden states (batch, length, hidden_size)."""
+        assert self.value is not None, "the model has no value head"
+        return self.value(hidden.to(torch.promote_types(hidden.dtype, torch.float32)))[..., 0]
 
     def forward(
         self, ids: Tensor, packing: Packing | None = None, dtype: torch.dtype = torch.float32

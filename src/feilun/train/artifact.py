@@ -13,7 +13,7 @@ from feilun.workspace import Manifest, new_artifact, sha256_file
 
 def publish(
     folder: Path,
-    kind: Literal["model", "adapter"],
+    kind: Literal["model", "adapter", "reward"],
     write: Callable[[Path], None],
     *,
     weights: str,

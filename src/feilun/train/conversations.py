@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,14 +15,18 @@ from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
 from feilun.validation import explain
 
+M = TypeVar("M", bound=BaseModel)
 
-class _Message(BaseModel):
+
+class Message(BaseModel):
+    """One of a conversation, as in the API."""
+
     role: str
     content: str
 
 
 class _Line(BaseModel):
-    messages: list[_Message]
+    messages: list[Message]
     lang: str | None = None
     keep: bool = False
 
@@ -49,7 +53,7 @@ def read_examples(
     train: list[Example] = []
     kept: list[Example] = []
     too_long = 0
-    for place, line in _lines(sources):
+    for place, line in read_lines(sources, _Line):
         messages = [message.model_dump() for message in line.messages]
         ids, learnt = tokenizer.chat(messages)
         if not any(learnt):
@@ -74,7 +78,11 @@ def read_examples(
     return train, kept, too_long
 
 
-def _lines(sources: list[Path]) -> Iterator[tuple[str, _Line]]:
+def read_lines(sources: list[Path], kind: type[M]) -> Iterator[tuple[str, M]]:
+    """Of every line of the sources' ``.jsonl`` files its place (``file:line``) and what it says.
+
+    Raises `FeilunError` naming the place of a line that is not of ``kind``, and if there is no file.
+    """
     files = [
         file
         for source in sources
@@ -96,12 +104,12 @@ def _lines(sources: list[Path]) -> Iterator[tuple[str, _Line]]:
         for number, row in enumerate(text.split("\n"), 1):
             if row.strip():
                 place = f"{file}:{number}"
-                yield place, _parse(place, row)
+                yield place, _parse(place, row, kind)
 
 
-def _parse(place: str, row: str) -> _Line:
+def _parse(place: str, row: str, kind: type[M]) -> M:
     try:
-        return _Line.model_validate_json(row)
+        return kind.model_validate_json(row)
     except ValidationError as error:
         problem: Any = error.errors()[0]
         said, where = explain(problem), ".".join(map(str, problem["loc"]))

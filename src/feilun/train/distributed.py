@@ -133,7 +133,7 @@ def shard(model: Transformer, world: World) -> None:
     for block in model.blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    for method in ("nats", "following"):
+    for method in ("nats", "logprobs", "values", "following"):
         register_fsdp_forward_method(model, method)
 
 
@@ -148,6 +148,8 @@ def gathered(model: Transformer, lora: Lora | None, world: World) -> Transformer
     state = get_model_state_dict(model, options=options)
     with torch.device("meta"):
         whole = Transformer(model.config)
+        if model.value is not None:
+            whole.add_value_head()
     if lora is not None:
         attach(whole, lora)
     if world.first:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,7 +24,7 @@ from feilun.text import FeilunError
 from feilun.train.batches import Batches, PackedRows, StepBatches
 from feilun.train.distributed import World, shard
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
-from feilun.train.objectives import NextToken, Objective
+from feilun.train.objectives import NextToken, Objective, Telling
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
 from feilun.train.state import checkpoints, learning_weights, load_state, save_state
 from feilun.validation import invalid
@@ -82,6 +82,14 @@ def _has_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())  # pyright: ignore[reportPrivateUsage]
 
 
+class Memory(Protocol):
+    """What a run has to remember besides weights and optimisers, as JSON: a controller's coefficient."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
 class Trainer:
     """One run of one model. ``run`` may be called again after a kill: it goes on from the newest checkpoint."""
 
@@ -97,7 +105,13 @@ class Trainer:
         objective: Objective | None = None,
         evaluate: Callable[[int], None] | None = None,
         world: World | None = None,
+        memory: Memory | None = None,
+        stride: int = 1,
     ) -> None:
+        """``stride``: so many steps belong together, and a checkpoint is written after the last of them only: they learn from
+        what the weights before the first have drawn.
+        """
+        self.memory, self.stride = memory, stride
         self.model, self.batches, self.recipe, self.job = model, batches, run, job
         self.seed, self.world = seed, world or World()
         assert run.steps is not None
@@ -147,10 +161,12 @@ class Trainer:
                 mfu=speed * flops / peak if flops else None,
                 memory_mb=peak_memory_mb(),
                 eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),
+                **self._told(),
             )
             last = now
-            at_end, stopping = step + 1 == steps, self.world.of_first(self.job.stop_wanted)
-            if (step + 1) % self.recipe.save_every == 0 or at_end or stopping:
+            at_end, whole_stride = step + 1 == steps, (step + 1) % self.stride == 0
+            stopping = whole_stride and self.world.of_first(self.job.stop_wanted)
+            if at_end or stopping or (whole_stride and self._due(step + 1)):
                 self._save(step + 1)
             if self.evaluate and ((step + 1) % self.recipe.evaluate_every == 0 or at_end):
                 self._evaluate(step + 1)
@@ -177,7 +193,9 @@ class Trainer:
         norm = clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
         recent.append(loss)
-        if not math.isfinite(loss) or not math.isfinite(norm) or _spiked(list(recent)):
+        # The loss of what was drawn anew says little: it is no measure of how good the policy is.
+        leapt = self.memory is None and _spiked(list(recent))
+        if not math.isfinite(loss) or not math.isfinite(norm) or leapt:
             self._give_up(work, step, loss, norm)
         self.optimisers.step(share)
         if self.average:
@@ -186,6 +204,18 @@ class Trainer:
             for name, kept in self.average.items():
                 kept.lerp_(now[name], weight)
         return loss, norm
+
+    def _due(self, step: int) -> bool:
+        """Whether a checkpoint fell due in the steps that belong together and end with ``step``."""
+        every = self.recipe.save_every
+        return step // every > (step - self.stride) // every
+
+    def _told(self) -> dict[str, float]:
+        """What the objective has to tell of the step: means over all processes."""
+        if not isinstance(self.objective, Telling):
+            return {}
+        sums = {name: tuple(map(self.world.sum, pair)) for name, pair in self.objective.take().items()}
+        return {name: total / count for name, (total, count) in sums.items() if count}
 
     def _give_up(self, work: StepBatches, step: int, loss: float, norm: float) -> None:
         process = f"-{self.world.rank}" if self.world.size > 1 else ""
@@ -228,6 +258,8 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         extra: dict[str, Any] = {"tokens": self.tokens}
+        if self.memory:
+            extra["memory"] = self.memory.state()
         path = save_state(
             self._folder, step, self._state(), self.optimisers, extra, self.recipe.keep, self.world
         )
@@ -239,6 +271,8 @@ class Trainer:
             return 0
         step, extra = load_state(found[-1], self._state(), self.optimisers, self.world)
         self.tokens = extra["tokens"]
+        if self.memory:
+            self.memory.restore(extra["memory"])
         return step
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Batch:
     packing: Packing | None = None
     keep: Tensor | None = None
     """(rows,) bool: rows whose targets are not learnt but kept as likely as they are (`LearnAndKeep`)."""
+    facts: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """(rows, ...): what else an objective has to know of each row."""
 
     @property
     def learnt(self) -> int:
@@ -38,13 +40,15 @@ class Batch:
             shared = packing.positions.shape[0] == 1
             packing = Packing(packing.positions if shared else packing.positions[chosen], documents)
         keep = None if self.keep is None else self.keep[chosen]
-        return Batch(self.ids[chosen], self.targets[chosen], packing, keep)
+        facts = {name: values[chosen] for name, values in self.facts.items()}
+        return Batch(self.ids[chosen], self.targets[chosen], packing, keep, facts)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
         packing = self.packing and self.packing.to(device)
         keep = None if self.keep is None else self.keep.to(device)
-        return Batch(self.ids.to(device), self.targets.to(device), packing, keep)
+        facts = {name: values.to(device) for name, values in self.facts.items()}
+        return Batch(self.ids.to(device), self.targets.to(device), packing, keep, facts)
 
 
 class Objective(Protocol):
@@ -53,6 +57,32 @@ class Objective(Protocol):
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         """A scalar with a gradient."""
         ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An objective with more to tell of a step than its loss."""
+
+    def take(self) -> dict[str, tuple[float, float]]:
+        """Sums over what was seen since the last call, and how many each is of."""
+        ...
+
+
+class Tally:
+    """Sums and counts by name, for an objective that is `Telling`."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[float, float]] = {}
+
+    def add(self, **values: Tensor) -> None:
+        """Count the elements of each."""
+        for name, value in values.items():
+            total, count = self._sums.get(name, (0.0, 0.0))
+            self._sums[name] = total + float(value.detach().sum()), count + value.numel()
+
+    def take(self) -> dict[str, tuple[float, float]]:
+        sums, self._sums = self._sums, {}
+        return sums
 
 
 class NextToken:

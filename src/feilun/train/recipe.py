@@ -10,6 +10,7 @@ from feilun.model.config import Family, ModelConfig
 from feilun.model.lora import Lora
 from feilun.train.loop import RunRecipe
 from feilun.train.optim import OptimiserRecipe
+from feilun.train.rollout import Sampling
 from feilun.validation import invalid
 
 
@@ -138,4 +139,128 @@ class SftRecipe(_Part):
     run: RunRecipe = Field(default_factory=RunRecipe)
 
 
-Recipe = PretrainRecipe | SftRecipe
+class TuningRecipe(_Part):
+    """What the recipes after fine-tuning have in common: a base model, and what of it learns."""
+
+    name: str
+    seed: int = 0
+    base: str
+    """A model's folder, or a GGUF file of any scheme of ``feilun models add``."""
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    lora: Lora | None = None
+    """A new adapter. Without it and without ``adapter`` all weights learn."""
+    adapter: str | None = None
+    """An adapter to go on with, as in fine-tuning."""
+    most: int = Field(default=64, gt=0)
+    """The highest rank that the two may have together, as in fine-tuning."""
+    epochs: float = Field(default=1, gt=0)
+    """How often each pair, answer or prompt is seen, where ``run.steps`` does not say how long."""
+    optimiser: OptimiserRecipe = Field(
+        default_factory=lambda: OptimiserRecipe(lr=1e-5, weight_decay=0.0, warmup=10)
+    )
+    run: RunRecipe = Field(default_factory=RunRecipe)
+    """``rows``: pairs, or answers, of a step."""
+
+
+class RewardRecipe(TuningRecipe):
+    """A reward model from pairs (`feilun.train.reward.BradleyTerry`)."""
+
+    kind: Literal["reward"]
+    centre: float = Field(default=0.01, ge=0)
+    """Weight of what keeps rewards around 0."""
+    length: float = Field(default=0.0, ge=0)
+    """Weight of what keeps rewards from following the length of answers."""
+
+
+class DpoRecipe(TuningRecipe):
+    """Direct preference optimisation on pairs (`feilun.train.dpo.Dpo`)."""
+
+    kind: Literal["dpo"]
+    beta: float = Field(default=0.1, gt=0)
+    """How much is charged for going away from the model before: less lets it go farther."""
+    loss: Literal["sigmoid", "ipo"] = "sigmoid"
+    smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of the pairs that are taken to stand the wrong way round."""
+    normalised: bool = False
+    """Compare mean log-probabilities instead of sums."""
+    nll: float = Field(default=0.0, ge=0)
+    """How much of the chosen answer's own loss is added."""
+
+
+class KtoRecipe(TuningRecipe):
+    """Kahneman-Tversky optimisation on single thumbs (`feilun.train.dpo.Kto`)."""
+
+    kind: Literal["kto"]
+    beta: float = Field(default=0.1, gt=0)
+    good: float = Field(default=1.0, gt=0)
+    bad: float = Field(default=1.0, gt=0)
+    """Weights of the two kinds. Both kinds should weigh about the same: number times weight."""
+
+
+class RolloutRecipe(_Part):
+    """What is drawn from the policy, and how far it may go."""
+
+    prompts: int = Field(default=32, gt=0)
+    """Of one rollout."""
+    length: int = Field(default=256, gt=0)
+    """The most tokens of a prompt; longer ones are left out."""
+    sampling: Sampling = Field(default_factory=Sampling)
+    epochs: int = Field(default=1, gt=0)
+    """How often each answer is learnt from."""
+    penalty: float = Field(default=0.05, ge=0)
+    """Weight of the divergence from the model before: of PPO's rewards, of GRPO's loss."""
+    target: float | None = Field(default=None, gt=0)
+    """Nats of an answer near which the divergence is held, by a penalty that adapts (PPO). Default: the penalty stays."""
+    most: float | None = Field(default=100.0, gt=0)
+    """Nats of an answer at which the run stops, since the policy has run away."""
+    unended: float = Field(default=1.0, ge=0)
+    """Taken from the reward of an answer that did not end."""
+
+    @model_validator(mode="after")
+    def _random(self) -> Self:
+        if self.sampling.temperature == 0:
+            raise invalid("temperature must be above 0 here", "此处 temperature 必须大于 0")
+        return self
+
+
+class OnPolicyRecipe(TuningRecipe):
+    """What PPO and GRPO have in common."""
+
+    reward: str = "checks"
+    """A reward model's folder; or ``checks``: the share of the checks beside each prompt that its answer passes."""
+    rollout: RolloutRecipe = Field(default_factory=RolloutRecipe)
+
+    @model_validator(mode="after")
+    def _uncompiled(self) -> Self:
+        if self.run.compile != "none":
+            raise invalid('run.compile must be "none" here', '此处 run.compile 必须为 "none"')
+        return self
+
+
+class PpoRecipe(OnPolicyRecipe):
+    """Proximal policy optimisation (`feilun.train.ppo.Ppo`)."""
+
+    kind: Literal["ppo"]
+    gamma: float = Field(default=1.0, gt=0, le=1)
+    lam: float = Field(default=0.95, ge=0, le=1)
+    clip: float = Field(default=0.2, gt=0)
+    clip_value: float = Field(default=0.2, gt=0)
+    value_weight: float = Field(default=0.1, ge=0)
+    whiten: bool = True
+    """Whether rewards are scaled to deviation 1."""
+
+
+class GrpoRecipe(OnPolicyRecipe):
+    """Group-relative policy optimisation (`feilun.train.grpo.Grpo`)."""
+
+    kind: Literal["grpo"]
+    group: int = Field(default=8, gt=1)
+    """Answers to each prompt."""
+    clip: tuple[float, float] = (0.2, 0.2)
+    """How far down and up a probability may go."""
+    mean: Literal["answers", "tokens"] = "answers"
+    scaled: bool = True
+    """Whether an advantage is in units of its group's deviation."""
+
+
+Recipe = PretrainRecipe | SftRecipe | RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe

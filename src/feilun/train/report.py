@@ -87,23 +87,64 @@ def _charts(steps: list[Event], events: list[Event]) -> Iterable[str]:
         "tokens_per_second": say("Tokens a second", "每秒 token"),
         "mfu": say("MFU", "MFU"),
     }
-    for name, title in titles.items():
-        points = [(step["step"], step[name]) for step in steps if isinstance(step.get(name), int | float)]
-        if points:
-            yield chart(title, {"": points})
+    yield from _named(titles, steps)
+    yield from _preferences(steps)
+    yield from _rollouts(events)
     evaluated: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for event in events:
         if event["event"] == "eval":
-            for kind in ("bits_per_byte", "loss"):
+            for kind in ("bits_per_byte", "loss", "accuracy"):
                 figures: dict[str, float] = event.get(kind) or {}
                 for name, value in figures.items():
                     evaluated.setdefault(kind, {}).setdefault(name, []).append((event["step"], value))
     held = {
         "bits_per_byte": say("Held out: bits per byte", "留出集：每字节比特数"),
         "loss": say("Held out: loss", "留出集：损失"),
+        "accuracy": say("Held out: chosen over rejected", "留出集：选中优于落选的比例"),
     }
     for kind, curves in evaluated.items():
         yield chart(held[kind], curves)
+
+
+def _preferences(steps: list[Event]) -> Iterable[str]:
+    titles = {
+        "accuracy": say("Chosen over rejected", "选中优于落选的比例"),
+        "margin": say("Margin of the chosen answer", "选中回答的领先幅度"),
+        "chosen": say("Gain of the chosen answer", "选中回答的提升"),
+        "length_correlation": say("Reward with length", "奖励与长度的相关"),
+        "clipped": say("Tokens that were clipped", "被截断的 token 比例"),
+        "value_error": say("Error of the value head", "价值头误差"),
+    }
+    yield from _named(titles, steps)
+
+
+def _rollouts(events: list[Event]) -> Iterable[str]:
+    """What the policy did as it learnt. Reward that rises with one of the last curves is reward that was hacked."""
+    newest = {event["step"]: event for event in events if event["event"] == "rollout"}
+    if not newest:
+        return
+    titles = {
+        "reward": say("Reward", "奖励"),
+        "kl": say("Divergence from the model before (nats an answer)", "与初始模型的散度（每个回答的 nat）"),
+        "penalty": say("Weight of its penalty", "散度惩罚的权重"),
+        "entropy": say("Entropy (nats a token)", "熵（每个 token 的 nat）"),
+        "length": say("Length of answers (tokens)", "回答长度（token）"),
+        "ended": say("Answers that end", "正常结束的回答"),
+        "empty": say("Empty answers", "空回答"),
+        "repeated": say("Repetition", "重复"),
+        "length_correlation": say("Reward with length", "奖励与长度的相关"),
+    }
+    yield f"<h2>{say('Own answers', '自己的回答')}</h2>"
+    yield from _named(titles, [newest[step] for step in sorted(newest)])
+
+
+def _named(titles: Mapping[str, str], events: list[Event]) -> Iterable[str]:
+    for name, title in titles.items():
+        points = [
+            (event["step"], event[name]) for event in events if isinstance(event.get(name), int | float)
+        ]
+        if points:
+            yield chart(title, {"": points})
 
 
 def chart(title: str, curves: Mapping[str, Curve]) -> str:

@@ -1,0 +1,83 @@
+"""Keys and values of what has been read, so that the next token costs one token's work.
+
+A row's token stands at its own place, whatever the lengths of the others: nothing is padded before it, and what lies
+behind a row's end is hidden until it is overwritten. First all prompts are read at once, then one token of each row
+at a time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from feilun.model.attention import Packing, attend
+
+
+class Cache:
+    """What rows of different lengths have read. ``lengths`` (rows,) int64: of their prompts, which are padded behind;
+    ``room``: how many tokens a row may have in all.
+    """
+
+    def __init__(self, lengths: Tensor, room: int) -> None:
+        self.lengths, self.room = lengths, room
+        self.keys: list[Tensor] = []
+        self.values: list[Tensor] = []
+        """Of each layer, (rows, kv_heads, room, head_dim)."""
+
+    def read(self, ids: Tensor) -> New:
+        """Take in new tokens (rows, length) int64, which the layers then bring one after the other."""
+        if not self.keys:
+            return New(self, torch.arange(ids.shape[1], device=ids.device)[None], ids.shape[1])
+        places, self.lengths = self.lengths[:, None], self.lengths + 1
+        return New(self, places, int(self.lengths.max()))
+
+    def choose(self, rows: Tensor) -> None:
+        """Go on with these rows (n,) int64: with some of them, or with some several times."""
+        self.lengths = self.lengths[rows]
+        for kept in (self.keys, self.values):
+            kept[:] = [x[rows] for x in kept]
+
+
+class New:
+    """The tokens that are being read. ``places`` (rows or 1, new) int64: where in its row each stands."""
+
+    def __init__(self, cache: Cache, places: Tensor, length: int) -> None:
+        self.places = places
+        self._cache, self._length, self._layer = cache, length, 0
+        self._first = not cache.keys
+        if not self._first:
+            rows, kv_heads, room, _ = cache.keys[0].shape
+            begins = torch.arange(rows * kv_heads, device=places.device).view(rows, kv_heads) * room
+            self._at = (begins + places).flatten()
+
+    def bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
+        """What is added to scores, (rows or 1, new, length) of 0 and -inf; None where nothing is to be hidden."""
+        if self._first:
+            return Packing(self.places).bias(window, dtype)
+        window = self._length if window is None else window
+        if window >= self._length and int(self.places.min()) + 1 == self._length:
+            return None
+        back = self.places - torch.arange(self._length, device=self.places.device)
+        seen = (back >= 0) & (back < window)
+        return torch.zeros((), dtype=dtype, device=back.device).where(seen, float("-inf"))[:, None]
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+        """Attention of the new tokens, to themselves and all before them, in the next layer: as `attention.attend`."""
+        cache, layer = self._cache, self._layer
+        self._layer += 1
+        if self._first:
+            for kept, x in ((cache.keys, k), (cache.values, v)):
+                kept.append(x.new_zeros(x.shape[0], x.shape[2], cache.room, x.shape[3]))
+                kept[-1][:, :, : x.shape[1]] = x.transpose(1, 2)
+            return attend(q, k, v, bias, scale)
+        keys, values = cache.keys[layer], cache.values[layer]
+        rows, kv_heads, room, size = keys.shape
+        keys.view(-1, size).index_copy_(0, self._at, k.reshape(-1, size))
+        values.view(-1, size).index_copy_(0, self._at, v.reshape(-1, size))
+        keys, values = (x.view(-1, room, size)[:, : self._length] for x in (keys, values))
+        # One product with each key head for all query heads that share it; in PyTorch's own kernel a single query waits
+        # for memory longer.
+        scores = torch.bmm((q * scale).view(rows * kv_heads, -1, size), keys.transpose(1, 2))
+        if bias is not None:
+            scores.view(rows, -1, self._length).add_(bias)
+        return torch.bmm(scores.softmax(-1), values).view(q.shape)

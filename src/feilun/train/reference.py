@@ -1,0 +1,79 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (PyTorch's annotations of tolist and others are partial.)
+"""The model as it was before the training: what a policy is held to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from feilun.model.transformer import Transformer
+from feilun.train.dpo import answer_logprobs
+from feilun.train.pairs import padded
+from feilun.train.preferences import Side
+from feilun.train.state import learning_weights
+
+ROWS = 16
+"""Rows that are computed at a time."""
+
+
+class Before:
+    """A model's learning weights as they are now, to be put back for a while later.
+
+    Of an adapter it is little; where all weights learn it is a second model.
+    """
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+        self._weights = {name: weight.clone() for name, weight in learning_weights(model).items()}
+
+    @contextlib.contextmanager
+    def __call__(self) -> Generator[None]:
+        """Inside the model is what it was; nothing must be learnt there."""
+        learning = {name: weight for name, weight in self._model.named_parameters() if weight.requires_grad}
+        now = {name: weight.data for name, weight in learning.items()}
+        try:
+            for name, weight in learning.items():
+                weight.data = self._weights[name].to(weight.device)
+            with torch.no_grad():
+                yield
+        finally:
+            for name, weight in learning.items():
+                weight.data = now[name]
+
+
+def kept_logprobs(
+    model: Transformer, pairs: Sequence[tuple[Side, Side]], pad_id: int, dtype: torch.dtype, file: Path
+) -> Tensor:
+    """Sums of the log-probabilities of the answers (pairs, 2) under ``model`` as it is; kept in ``file``, so that a run that
+    goes on has the same numbers.
+    """
+    sides = [side for pair in pairs for side in pair]
+    of = hashlib.sha256(repr([(side.ids, side.begin) for side in sides]).encode()).hexdigest()
+    with contextlib.suppress(OSError, SafetensorError), safe_open(file, framework="pt") as kept:
+        if kept.metadata() == {"of": of}:
+            return kept.get_tensor("logprobs")
+    found = logprobs(model, sides, pad_id, dtype).view(-1, 2)
+    draft = file.with_suffix(".draft")
+    save_file({"logprobs": found}, draft, metadata={"of": of})
+    draft.replace(file)
+    return found
+
+
+@torch.no_grad()
+def logprobs(model: Transformer, sides: Sequence[Side], pad_id: int, dtype: torch.dtype) -> Tensor:
+    """Sums of the log-probabilities of answers (sides,), float32 on the CPU."""
+    found = torch.zeros(len(sides))
+    order = sorted(range(len(sides)), key=lambda number: len(sides[number].ids))
+    for begin in range(0, len(order), ROWS):
+        numbers = order[begin : begin + ROWS]
+        batch = padded([sides[number] for number in numbers], pad_id).to(model.device)
+        found[numbers] = answer_logprobs(model, batch, dtype)[0].float().cpu()
+    return found

@@ -1,0 +1,142 @@
+"""Tuning on what a judge says of the policy's own answers: PPO and GRPO. The verbs of their recipes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from feilun.jobs import Job
+from feilun.text import FeilunError
+from feilun.train.advantages import of_group
+from feilun.train.distributed import World
+from feilun.train.experience import Drawn, Rollouts
+from feilun.train.grpo import Grpo
+from feilun.train.judges import ByModel, ByVerifier, Judge, Verifier
+from feilun.train.loop import Trainer
+from feilun.train.objectives import Objective
+from feilun.train.ppo import Ppo, experience
+from feilun.train.preferences import read_prompts
+from feilun.train.recipe import GrpoRecipe, PpoRecipe
+from feilun.train.reward import RewardModel
+from feilun.train.tuning import Tuned
+
+
+def reinforce(
+    recipe: PpoRecipe | GrpoRecipe,
+    base: Path,
+    sources: list[Path],
+    job: Job,
+    folder: Path,
+    world: World | None = None,
+    *,
+    adapter: Path | None = None,
+    reward: Path | Verifier,
+) -> Path | None:
+    """Run a recipe inside ``job.running()`` on the base model at ``base``, as `feilun.train.sft.fine_tune` does.
+
+    ``reward``: a reward model's folder, or a function of a prompt's line and an answer. The adapter, or the model, becomes the
+    artifact ``folder``, which is returned; None if the job was asked to stop before the end. Raises `FeilunError` if a reward
+    model is of another tokenizer, a verifier fails, or the policy runs away; the last checkpoint is then as it was.
+    """
+    world = world or World()
+    if world.size > 1:
+        raise needs_one_process()
+    tuned = Tuned.open(recipe, base, adapter, world)
+    run, rollout, dtype = recipe.run, recipe.rollout, recipe.run.torch_dtype
+    tuned.model.to(world.device)
+    judge: Judge
+    if isinstance(reward, Path):
+        judge = ByModel(RewardModel.load(reward, tuned.tokenizer, dtype, device=world.device))
+    else:
+        judge = ByVerifier(reward, tuned.tokenizer)
+    prompts, too_long = read_prompts(sources, tuned.tokenizer, length=rollout.length)
+    temperature = rollout.sampling.temperature
+    objective: Objective
+    if isinstance(recipe, PpoRecipe):
+        tuned.model.add_value_head()
+        copies = 1
+        objective = Ppo(
+            clip=recipe.clip,
+            clip_value=recipe.clip_value,
+            value_weight=recipe.value_weight,
+            temperature=temperature,
+        )
+    else:
+        copies = recipe.group
+        objective = Grpo(beta=rollout.penalty, clip=recipe.clip, mean=recipe.mean, temperature=temperature)
+
+    def learn(drawn: Drawn, penalty: float) -> dict[str, Tensor]:
+        if isinstance(recipe, GrpoRecipe):
+            advantages = of_group(drawn.scores, copies, scaled=recipe.scaled)
+            return {"old": drawn.old, "reference": drawn.reference, "advantages": advantages}
+        return experience(
+            drawn.old,
+            drawn.reference,
+            drawn.values,
+            drawn.scores,
+            drawn.counts,
+            penalty=penalty,
+            gamma=recipe.gamma,
+            lam=recipe.lam,
+            whiten=recipe.whiten,
+        )
+
+    rollouts = Rollouts(
+        tuned.model,
+        prompts,
+        judge,
+        learn,
+        rollout,
+        job,
+        copies=copies,
+        rows=run.rows,
+        stop=tuned.tokenizer.end_ids,
+        decode=tuned.tokenizer.decode,
+        pad_id=tuned.tokenizer.pad_id,
+        dtype=dtype,
+        by_rows=isinstance(recipe, GrpoRecipe) and recipe.mean == "answers",
+        seed=recipe.seed,
+    )
+    wanted = run.steps or rollouts.stride * math.ceil(recipe.epochs * len(prompts) / rollout.prompts)
+    # Whole rollouts: a longer run may then go on from where this one ends.
+    steps = rollouts.stride * math.ceil(wanted / rollouts.stride)
+    job.emit(
+        "model",
+        params=tuned.model.config.params,
+        learns=tuned.learns,
+        examples=len(prompts),
+        too_long=too_long,
+    )
+    trainer = Trainer(
+        tuned.model,
+        rollouts,
+        run.model_copy(update={"steps": steps}),
+        recipe.optimiser,
+        job,
+        seed=recipe.seed,
+        objective=objective,
+        world=world,
+        memory=rollouts,
+        stride=rollouts.stride,
+    )
+    if not trainer.run():
+        return None
+    trainer.use_average()
+    figures: dict[str, Any] = {"examples": len(prompts), "tokens": trainer.tokens}
+    last = job.last("rollout")
+    if last is not None:
+        figures |= {name: last[name] for name in ("reward", "kl", "length", "ended")}
+    tuned.publish(folder, job, world, sources, figures)
+    return folder
+
+
+def needs_one_process() -> FeilunError:
+    """What is said to those who ask for several."""
+    return FeilunError(
+        "PPO and GRPO run in one process: the sampler needs whole weights. Reward models, DPO and KTO run in several.",
+        "PPO 与 GRPO 只支持单进程：采样需要完整权重。奖励模型、DPO 与 KTO 支持多进程。",
+        code="one_process",
+    )

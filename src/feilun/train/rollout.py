@@ -1,0 +1,145 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (PyTorch's annotations of tolist and others are partial.)
+"""Answers drawn from the weights that are being trained: many at once, each token at the cost of one.
+
+What is drawn is a function of weights, prompts and seed alone. Every row has its own random numbers, one for each
+token, so it does not matter which other rows are drawn beside it or have come to an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from feilun.model.cache import Cache
+from feilun.model.transformer import Transformer
+
+FEWER = 0.75
+"""Rows that have ended are left out when no more than this share of those at work goes on: copying the others takes
+about as long as a token."""
+
+
+class Sampling(BaseModel):
+    """How tokens are drawn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: int = Field(default=128, gt=0)
+    """The most of an answer."""
+    temperature: float = Field(default=1.0, ge=0)
+    """0: the likeliest token, always."""
+    top_k: int | None = Field(default=None, gt=0)
+    """Only the likeliest ones."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Only the likeliest ones that have this probability together (A. Holtzman et al. 2019, section 3.1)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was drawn after a prompt."""
+
+    ids: list[int]
+    """The token that ended it included."""
+    logprobs: list[float]
+    """Of each token, at the temperature, before the unlikely ones were left out."""
+    values: list[float]
+    """What the value head expected before each token; empty without one."""
+    end: Literal["stop", "length"]
+
+
+@torch.no_grad()
+def sample(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    *,
+    stop: Collection[int],
+    seed: Sequence[int] | int = 0,
+    copies: int = 1,
+    dtype: torch.dtype = torch.float32,
+) -> list[Answer]:
+    """``copies`` answers to each prompt, those of a prompt together, up to a token of ``stop``, which is part of them."""
+    device, rows = model.device, len(prompts) * copies
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
+    cache = Cache(lengths, ids.shape[1] + sampling.tokens)
+    hidden = model.reading_on(ids, cache, dtype)[torch.arange(len(prompts)), lengths - 1]
+    if copies > 1:
+        each = torch.arange(len(prompts), device=device).repeat_interleave(copies)
+        cache.choose(each)
+        hidden = hidden[each]
+    chances = _uniform(seed, rows, sampling.tokens).to(device)
+    ends = torch.tensor(sorted(stop), device=device)
+    drawn = torch.zeros(rows, sampling.tokens, dtype=torch.long, device=device)
+    logprobs = torch.zeros(
+        rows, sampling.tokens, dtype=torch.promote_types(dtype, torch.float32), device=device
+    )
+    values = torch.zeros_like(logprobs)
+    counts = torch.full((rows,), sampling.tokens, device=device)
+    stopped = torch.zeros(rows, dtype=torch.bool, device=device)
+    working = torch.arange(rows, device=device)
+    for place in range(sampling.tokens):
+        logits = model.head(hidden).to(logprobs.dtype)
+        token, logprob = choose(logits, sampling, chances[working, place])
+        drawn[working, place], logprobs[working, place] = token, logprob
+        if model.value is not None:
+            values[working, place] = model.worth(hidden)
+        over = torch.isin(token, ends) & ~stopped[working]
+        counts[working[over]] = place + 1
+        stopped[working[over]] = True
+        going = ~stopped[working]
+        if not bool(going.any()) or place + 1 == sampling.tokens:
+            break
+        if int(going.sum()) <= FEWER * len(working):
+            kept = going.nonzero()[:, 0]
+            cache.choose(kept)
+            working, token = working[kept], token[kept]
+        hidden = model.reading_on(token[:, None], cache, dtype)[:, 0]
+    return [
+        Answer(
+            drawn[row, :count].tolist(),
+            logprobs[row, :count].tolist(),
+            values[row, :count].tolist() if model.value is not None else [],
+            "stop" if ended else "length",
+        )
+        for row, (count, ended) in enumerate(zip(counts.tolist(), stopped.tolist(), strict=True))
+    ]
+
+
+def choose(logits: Tensor, sampling: Sampling, chance: Tensor) -> tuple[Tensor, Tensor]:
+    """A token of each row of ``logits`` (rows, vocab), and its log-probability. ``chance`` (rows,): from 0 to 1, what
+    decides.
+    """
+    if sampling.temperature == 0:
+        token = logits.argmax(-1)
+        return token, logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(-1)
+    whole = (logits / sampling.temperature).softmax(-1)
+    allowed, order = whole, None
+    if sampling.top_k is not None or sampling.top_p < 1:
+        allowed, order = whole.sort(-1, descending=True)
+        before = allowed.cumsum(-1) - allowed
+        allowed = allowed.masked_fill(before >= sampling.top_p, 0)
+        if sampling.top_k is not None:
+            allowed[:, sampling.top_k :] = 0
+    reached = allowed.cumsum(-1)
+    # Below the sum even after rounding, so that what is found is possible.
+    chance = chance.to(reached.dtype).clamp(max=1 - 2**-23)
+    token = torch.searchsorted(reached, chance[:, None] * reached[:, -1:], right=True)
+    if order is not None:
+        token = order.gather(1, token)
+    return token[:, 0], whole.gather(1, token).log()[:, 0]
+
+
+def _uniform(seed: Sequence[int] | int, rows: int, tokens: int) -> Tensor:
+    """(rows, tokens), from 0 to 1: of each row the same, however many there are."""
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    drawn = [np.random.Generator(np.random.PCG64([*seeds, row])).random(tokens) for row in range(rows)]
+    return torch.from_numpy(np.stack(drawn))

@@ -1,0 +1,108 @@
+"""What all tuning of a model has in common: how it begins, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from feilun.jobs import Job
+from feilun.model import checkpoint, lora_files
+from feilun.model.joined import Updates, attach_above, join
+from feilun.model.lora import Lora, attach
+from feilun.model.tokenizer import Tokenizer
+from feilun.model.transformer import Transformer
+from feilun.train.artifact import publish
+from feilun.train.distributed import World, gathered
+from feilun.train.recipe import DpoRecipe, GrpoRecipe, KtoRecipe, PpoRecipe, RewardRecipe
+from feilun.train.sft import artifacts_of, unpacked
+from feilun.workspace import MANIFEST, Manifest, sha256_file
+
+TuningRecipe = RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe
+
+
+@dataclass
+class Tuned:
+    """A model that is being tuned."""
+
+    recipe: TuningRecipe
+    base: Path
+    adapter: Path | None
+    tokenizer: Tokenizer
+    model: Transformer
+    lora: Lora | None
+    """Of the adapter that learns."""
+    below: Updates | None
+    """The adapter under it, which does not."""
+
+    @classmethod
+    def open(cls, recipe: TuningRecipe, base: Path, adapter: Path | None, world: World) -> Tuned:
+        """The base model with what learns. Raises `FeilunError` for a base or an adapter that cannot be read."""
+        with world.first_before_others():
+            where = base if base.is_dir() else unpacked(base)
+        frozen = recipe.lora is not None or adapter is not None
+        model = checkpoint.load(where, recipe.run.torch_dtype if frozen else torch.float32)
+        lora, below = recipe.lora, None
+        if adapter:
+            present = lora_files.load_adapter(model, adapter)
+            if lora:
+                below = attach_above(model, lora, recipe.seed)
+            else:
+                lora = present
+        elif lora:
+            attach(model, lora, recipe.seed)
+        return cls(recipe, base, adapter, Tokenizer.load(where), model, lora, below)
+
+    @property
+    def learns(self) -> int:
+        """Numbers that learn."""
+        return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+
+    def publish(
+        self, folder: Path, job: Job, world: World, sources: list[Path], figures: dict[str, Any]
+    ) -> None:
+        """Make it the artifact ``folder``: an adapter, or a model. All processes have to call this together."""
+        whole = gathered(self.model, self.lora, world)
+        if not world.first:
+            return
+        lora = join(whole, self.below, most=self.recipe.most) if self.below else self.lora
+
+        def write(draft: Path) -> None:
+            if lora:
+                lora_files.save_peft(whole, draft, self.recipe.base)
+                if not lora.dora:  # which llama.cpp does not know
+                    lora_files.save_gguf(whole, draft / "adapter.gguf", half=True)
+            else:
+                checkpoint.save(whole, draft)
+            self.tokenizer.save(draft)
+
+        publish(
+            folder,
+            "adapter" if lora else "model",
+            write,
+            weights=lora_files.WEIGHTS if lora else checkpoint.WEIGHTS,
+            parents=self.parents(sources),
+            recipe=self.recipe,
+            figures=figures | {"learns": self.learns, "stages": self.stages},
+            job=job,
+        )
+
+    def parents(self, sources: list[Path]) -> list[str]:
+        """Ids of what it is made from."""
+        found = [sha256_file(self.base if self.base.is_file() else self.base / checkpoint.WEIGHTS)]
+        if self.adapter:
+            found.append(
+                sha256_file(self.adapter / lora_files.WEIGHTS if self.adapter.is_dir() else self.adapter)
+            )
+        return found + artifacts_of(sources)
+
+    @property
+    def stages(self) -> list[str]:
+        """What it has gone through, as far as its base and its adapter know."""
+        found: list[str] = []
+        for folder in (self.base, self.adapter):
+            if folder is not None and (folder / MANIFEST).is_file():
+                found += Manifest.read(folder).figures.get("stages", [])
+        return [*found, self.recipe.kind]

@@ -1,0 +1,241 @@
+"""``feilun train`` after fine-tuning: reward model, DPO, KTO, PPO and GRPO, each from its recipe to its artifact."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.support import run_feilun
+
+from feilun.jobs import Job, list_jobs
+from feilun.model import checkpoint
+from feilun.model.tokenizer import Tokenizer
+from feilun.recipe import shipped
+from feilun.train.preferences import read_pairs
+from feilun.train.reward import RewardModel
+from feilun.workspace import Manifest
+
+PRETRAIN = """
+kind = "pretrain"
+name = "tiny"
+baseline = false
+[tokenizer]
+vocab_size = 300
+[model]
+hidden_size = 32
+layers = 2
+heads = 2
+[optimiser]
+warmup = 2
+[run]
+steps = 8
+rows = 4
+length = 64
+"""
+RECIPE = """
+kind = "{kind}"
+name = "{kind}"
+base = "tiny"
+{more}
+[optimiser]
+lr = 3e-3
+weight_decay = 0.0
+warmup = 2
+schedule = "constant"
+[run]
+rows = 8
+length = 128
+save_every = 4
+{run}
+"""
+LORA = "[lora]\nrank = 4\nalpha = 8\n"
+PAIRS = [
+    {
+        "messages": [{"role": "user", "content": f"How is thing {n}?"}],
+        "chosen": {"role": "assistant", "content": f"Good, {n}."},
+        "rejected": {"role": "assistant", "content": f"Bad {n}!"},
+        "lang": "en",
+    }
+    for n in range(40)
+]
+THUMBS = [
+    {"messages": [*row["messages"], row[side]], "label": side == "chosen"}
+    for row in PAIRS
+    for side in ("chosen", "rejected")
+]
+QUESTIONS = [{"messages": row["messages"], "checks": [{"contains": ["o"]}]} for row in PAIRS[:8]]
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a base model that `feilun train` has made."""
+    folder = tmp_path_factory.mktemp("preferences")
+    chance = random.Random(1)
+    words = ["".join(chance.choices("abcdefghijklmnop", k=5)) for _ in range(60)]
+    texts = [{"text": " ".join(chance.choices(words, k=40))} for _ in range(60)]
+    texts += [{"text": row["messages"][0]["content"] + " " + row["chosen"]["content"]} for row in PAIRS] * 4
+    made = train(folder, PRETRAIN, lines(folder / "texts.jsonl", texts))
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def train(workspace: Path, recipe: str, source: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    path = workspace / "recipe.toml"
+    path.write_text(recipe, encoding="utf-8")
+    return run_feilun("-w", workspace, "train", path, "--source", source, *options, OMP_NUM_THREADS="1")
+
+
+def recipe(kind: str, more: str = "", run: str = "") -> str:
+    return RECIPE.format(kind=kind, more=more, run=run)
+
+
+def job_of(workspace: Path, kind: str) -> Job:
+    return next(job for job in list_jobs(workspace / "runs") if job.record.kind == kind)
+
+
+@pytest.fixture(scope="module")
+def reward(workspace: Path) -> Path:
+    source = lines(workspace / "pairs.jsonl", PAIRS)
+    made = train(workspace, recipe("reward", "epochs = 12\n[data]\nheldout = 0.2"), source)
+    assert made.returncode == 0, made.stderr
+    return workspace / "models" / "reward"
+
+
+def test_a_reward_model_knows_the_better_answer(workspace: Path, reward: Path) -> None:
+    manifest = Manifest.read(reward)
+    assert manifest.kind == "reward"
+    assert manifest.figures["stages"] == ["pretrain", "reward"]
+    assert manifest.figures["heldout_accuracy"]["all"] == 1.0
+    tokenizer = Tokenizer.load(reward)
+    assert manifest.figures["tokenizer"] == tokenizer.fingerprint
+    pairs, _, _ = read_pairs([workspace / "pairs.jsonl"], tokenizer, length=128, heldout=0)
+    worth = RewardModel.load(reward, tokenizer).score(
+        [side for p in pairs for side in (p.chosen, p.rejected)]
+    )
+    assert sum(a > b for a, b in zip(worth[::2], worth[1::2], strict=True)) == len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rows"),
+    [
+        ("dpo", "epochs = 6\nnll = 0.1\n[data]\nheldout = 0.2\n" + LORA, PAIRS),
+        ("kto", "epochs = 4\n", THUMBS),
+    ],
+)
+def test_preferences_are_learnt(workspace: Path, kind: str, more: str, rows: list[dict[str, Any]]) -> None:
+    made = train(workspace, recipe(kind, more), lines(workspace / "rows.jsonl", rows))
+    assert made.returncode == 0, made.stderr
+    manifest = Manifest.read(workspace / "models" / kind)
+    assert manifest.kind == ("adapter" if kind == "dpo" else "model")
+    assert manifest.figures["stages"] == ["pretrain", kind]
+    steps = [event for event in job_of(workspace, kind).events() if event["event"] == "step"]
+    assert steps[-1]["accuracy"] == 1.0
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    if kind == "dpo":
+        assert manifest.figures["heldout_accuracy"]["all"] == 1.0
+    page = (job_of(workspace, kind).folder / "report.html").read_text(encoding="utf-8")
+    assert "Chosen over rejected" in page
+
+
+@pytest.mark.parametrize("kind", ["ppo", "grpo"])
+def test_answers_are_drawn_and_judged(workspace: Path, reward: Path, kind: str) -> None:
+    more = 'reward = "reward"' if kind == "ppo" else 'group = 4\nreward = "checks"'
+    more += (
+        f"\n[rollout]\nprompts = {16 if kind == 'ppo' else 4}\nlength = 64\n[rollout.sampling]\ntokens = 6\n"
+    )
+    made = train(workspace, recipe(kind, more, "steps = 6"), lines(workspace / "rows.jsonl", QUESTIONS))
+    assert made.returncode == 0, made.stderr
+    job = job_of(workspace, kind)
+    rollouts = [event for event in job.events() if event["event"] == "rollout"]
+    assert [event["step"] for event in rollouts] == [0, 2, 4]
+    checkpoint.load(workspace / "models" / kind)
+    assert Manifest.read(workspace / "models" / kind).figures["stages"] == ["pretrain", kind]
+    page = (job.folder / "report.html").read_text(encoding="utf-8")
+    for title in ("Reward", "Divergence from the model before", "Empty answers", "Repetition"):
+        assert title in page
+
+
+BAD = {
+    "equal": {**PAIRS[0], "rejected": PAIRS[0]["chosen"]},
+    "empty": {**PAIRS[0], "chosen": {"role": "assistant", "content": " "}},
+    "incomplete": {"messages": PAIRS[0]["messages"]},
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_pairs_that_say_nothing_are_refused_with_their_number(workspace: Path, fault: str) -> None:
+    rows = [PAIRS[0], BAD[fault], PAIRS[1], BAD[fault]]
+    refused = train(workspace, recipe("dpo"), lines(workspace / "bad.jsonl", rows))
+    assert refused.returncode == 1
+    assert "2 with" in refused.stderr
+    assert "bad.jsonl:2" in refused.stderr
+
+
+def test_pairs_that_are_too_long_are_counted(workspace: Path) -> None:
+    refused = train(
+        workspace, recipe("dpo").replace("length = 128", "length = 8"), lines(workspace / "rows.jsonl", PAIRS)
+    )
+    assert refused.returncode == 1
+    assert "40 are longer than 8 tokens" in refused.stderr
+
+
+def test_a_reward_model_of_another_tokenizer_is_refused(
+    workspace: Path, reward: Path, tmp_path: Path
+) -> None:
+    other = (
+        PRETRAIN.replace('"tiny"', '"other"')
+        .replace("vocab_size = 300", "vocab_size = 310")
+        .replace("steps = 8", "steps = 1")
+    )
+    assert train(workspace, other, workspace / "texts.jsonl").returncode == 0
+    refused = train(
+        workspace,
+        recipe("ppo", 'reward = "reward"').replace('base = "tiny"', 'base = "other"'),
+        lines(workspace / "rows.jsonl", QUESTIONS),
+    )
+    assert refused.returncode == 1
+    assert "another tokenizer" in refused.stderr
+    refused = train(workspace, recipe("ppo", 'reward = "tiny"'), workspace / "rows.jsonl")
+    assert "no reward model" in refused.stderr
+
+
+def test_a_verifier_that_raises_names_the_prompt(workspace: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": "Unchecked question"}]}] * 4
+    more = "group = 4\n[rollout]\nprompts = 2\n[rollout.sampling]\ntokens = 3\n"
+    refused = train(workspace, recipe("grpo", more, "steps = 2"), lines(workspace / "rows.jsonl", rows))
+    assert refused.returncode == 1
+    assert "Unchecked question" in refused.stderr
+    assert "rows.jsonl:" in refused.stderr
+
+
+def test_several_processes_are_for_pairs_only(workspace: Path) -> None:
+    refused = train(workspace, recipe("grpo"), lines(workspace / "rows.jsonl", QUESTIONS), "--processes", "2")
+    assert refused.returncode != 0
+    assert "one process" in refused.stderr
+
+
+def test_two_processes_learn_what_one_does(workspace: Path) -> None:
+    source = lines(workspace / "pairs.jsonl", PAIRS)
+    for name, options in (("one", []), ("two", ["--processes", "2"])):
+        made = train(workspace, recipe("dpo"), source, "--name", name, *options)
+        assert made.returncode == 0, made.stderr
+    one, two = (checkpoint.load(workspace / "models" / name).state_dict() for name in ("one", "two"))
+    for name, weight in one.items():
+        torch.testing.assert_close(weight, two[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["reward", "dpo", "ppo", "grpo"])
+def test_the_shipped_recipes_are_valid(name: str, workspace: Path) -> None:
+    from feilun.commands.train import _read
+
+    assert _read(shipped(f"train/{name}.toml"), {}).name == name

@@ -1,0 +1,125 @@
+"""The sampler: the training forward's tokens and log-probabilities, whatever stands beside a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.train.shape import SHAPE
+
+from feilun.model.checkpoint import to_hf
+from feilun.model.config import ModelConfig
+from feilun.model.lora import Lora, attach
+from feilun.model.transformer import Transformer
+from feilun.train.rollout import Answer, Sampling, choose, sample
+
+PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14, 15, 16, 17]]
+STOP = [*range(3, 64, 5)]
+GEMMA = {"family": "gemma3", "window": 4, "global_every": 2, "layers": 4}
+
+
+def tiny(**changes: Any) -> Transformer:
+    model = Transformer(ModelConfig(**SHAPE | changes))
+    model.initialise(3)
+    with torch.no_grad():  # logits that differ enough
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.mul_(6)
+    return model
+
+
+def forward(model: Transformer, prompt: list[int], answer: Answer, temperature: float) -> list[float]:
+    """Log-probabilities of an answer as training computes them."""
+    ids = torch.tensor([[*prompt, *answer.ids]])
+    logits = model(ids)[0, len(prompt) - 1 : -1] / temperature
+    return logits.log_softmax(-1).gather(1, torch.tensor(answer.ids)[:, None])[:, 0].tolist()
+
+
+@pytest.mark.parametrize("changes", [{}, {"family": "llama"}, GEMMA], ids=["qwen3", "llama", "gemma3"])
+def test_log_probabilities_are_those_of_the_training_forward(changes: dict[str, Any]) -> None:
+    model = tiny(**changes)
+    attach(model, Lora(rank=2), 1)
+    sampling = Sampling(tokens=20, temperature=0.8, top_k=30, top_p=0.95)
+    answers = sample(model, PROMPTS, sampling, stop=STOP, seed=1, copies=2)
+    assert len({len(answer.ids) for answer in answers}) > 1, "some end before others"
+    for number, answer in enumerate(answers):
+        expected = forward(model, PROMPTS[number // 2], answer, 0.8)
+        assert answer.logprobs == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.mark.parametrize("changes", [{}, {"family": "llama"}, GEMMA], ids=["qwen3", "llama", "gemma3"])
+def test_greedy_answers_are_transformers_own(changes: dict[str, Any]) -> None:
+    from transformers import AutoModelForCausalLM
+    from transformers.models.auto.configuration_auto import AutoConfig
+
+    model = tiny(**changes)
+    facts = model.config.to_hf()
+    theirs = AutoModelForCausalLM.from_config(AutoConfig.for_model(**facts)).eval()
+    theirs.load_state_dict({name: tensor.clone() for name, tensor in to_hf(model)}, strict=False)
+    for prompt, answer in zip(
+        PROMPTS, sample(model, PROMPTS, Sampling(tokens=16, temperature=0), stop=STOP), strict=True
+    ):
+        ids = torch.tensor([prompt])
+        expected = theirs.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=16, eos_token_id=STOP,
+            pad_token_id=0,
+        )  # fmt: skip
+        assert answer.ids == expected[0, len(prompt) :].tolist()
+
+
+def test_a_row_does_not_depend_on_those_beside_it() -> None:
+    model, sampling = tiny(), Sampling(tokens=24)
+    together = sample(model, PROMPTS, sampling, stop=STOP, seed=4)
+    assert together == sample(model, PROMPTS, sampling, stop=STOP, seed=4)
+    alone = sample(model, PROMPTS[:1], sampling, stop=STOP, seed=4)
+    assert together[0].ids == alone[0].ids
+    assert together != sample(model, PROMPTS, sampling, stop=STOP, seed=5)
+
+
+def test_a_stop_token_ends_an_answer_and_is_part_of_it() -> None:
+    for answer in sample(tiny(), PROMPTS, Sampling(tokens=40), stop=STOP, seed=2, copies=4):
+        if answer.end == "stop":
+            assert answer.ids[-1] in STOP
+            assert not set(STOP) & set(answer.ids[:-1])
+        else:
+            assert len(answer.ids) == 40
+            assert not set(STOP) & set(answer.ids)
+        assert len(answer.logprobs) == len(answer.ids)
+
+
+def test_the_value_head_says_what_it_would_in_training() -> None:
+    model = tiny()
+    model.add_value_head()
+    assert model.value is not None
+    torch.nn.init.normal_(model.value.weight, generator=torch.Generator().manual_seed(0))
+    for prompt, answer in zip(PROMPTS, sample(model, PROMPTS, Sampling(tokens=9), stop=STOP), strict=True):
+        values = model.values(torch.tensor([[*prompt, *answer.ids]]))[0, len(prompt) - 1 : -1]
+        assert answer.values == pytest.approx(values.tolist(), abs=2e-4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**20), st.sampled_from([None, 1, 3, 20]), st.floats(0.05, 1), st.floats(0.3, 2))
+def test_only_what_is_allowed_is_drawn(seed: int, k: int | None, p: float, temperature: float) -> None:
+    """Against the definitions: among the k likeliest, and among the fewest whose probabilities reach p."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(1, 20, generator=generator)
+    sampling = Sampling(temperature=temperature, top_k=k, top_p=p)
+    chances = (logits[0] / temperature).softmax(-1)
+    order = chances.argsort(descending=True).tolist()
+    nucleus = next(n for n in range(1, 21) if n == 20 or float(chances[order[:n]].sum()) >= p - 1e-6)
+    allowed = order[: min(nucleus + 1, k or 20)]  # one more: where rounding decides
+    for chance in (0.0, 0.3, 0.999999999, 1.0):
+        token, logprob = choose(logits, sampling, torch.tensor([chance], dtype=torch.float64))
+        assert int(token) in allowed
+        assert float(logprob) == pytest.approx(float(chances[int(token)].log()), abs=1e-5)
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
+    grid = (torch.arange(10_000) + 0.5) / 10_000
+    drawn, _ = choose(logits.expand(10_000, -1), Sampling(), grid)
+    shares = torch.bincount(drawn, minlength=4) / 10_000
+    torch.testing.assert_close(shares, logits.softmax(-1)[0], atol=2e-4, rtol=0)
