@@ -80,6 +80,17 @@ class Manifest(BaseModel):
             raise FeilunError(f"{path} is broken: {said.en}.", f"{path} 已损坏：{said.zh}。") from None
 
 
+def stages(*places: Path | None) -> list[str]:
+    """The training that a model and its adapter have gone through, in its order, as far as the manifests beside them know:
+    ``["pretrain", "sft"]``. A place is a folder or a file in it."""
+    found: list[str] = []
+    for place in places:
+        folder = place if place is None or place.is_dir() else place.parent
+        if folder is not None and (folder / MANIFEST).is_file():
+            found += Manifest.read(folder).figures.get("stages", [])
+    return found
+
+
 @contextlib.contextmanager
 def new_artifact(folder: Path) -> Generator[Path]:
     """A hidden folder beside ``folder`` to build an artifact in; it takes its name only when the block ends well.

@@ -159,7 +159,8 @@ def test_answers_are_drawn_and_judged(workspace: Path, reward: Path, kind: str) 
     rollouts = [event for event in job.events() if event["event"] == "rollout"]
     assert [event["step"] for event in rollouts] == [0, 2, 4]
     checkpoint.load(workspace / "models" / kind)
-    assert Manifest.read(workspace / "models" / kind).figures["stages"] == ["pretrain", kind]
+    judged = ["reward"] if kind == "ppo" else []
+    assert Manifest.read(workspace / "models" / kind).figures["stages"] == ["pretrain", *judged, kind]
     page = (job.folder / "report.html").read_text(encoding="utf-8")
     for title in ("Reward", "Divergence from the model before", "Empty answers", "Repetition"):
         assert title in page
@@ -239,3 +240,12 @@ def test_the_shipped_recipes_are_valid(name: str, workspace: Path) -> None:
     from feilun.commands.train import _read
 
     assert _read(shipped(f"train/{name}.toml"), {}).name == name
+
+
+def test_the_list_of_models_tells_what_each_has_gone_through(workspace: Path) -> None:
+    source = lines(workspace / "pairs.jsonl", PAIRS)
+    assert train(workspace, recipe("dpo", "epochs = 1"), source, "--name", "own").returncode == 0
+    added = run_feilun("-w", workspace, "models", "add", "own", workspace / "models" / "own")
+    assert added.returncode == 0, added.stderr
+    rows = json.loads(run_feilun("-w", workspace, "models", "list", "--json").stdout)
+    assert {row["name"]: row["stages"] for row in rows}["own"] == ["pretrain", "dpo"]

@@ -19,7 +19,15 @@ from feilun.registry.download import cannot_write
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import locate
 from feilun.text import FeilunError, say
-from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
+from feilun.workspace import (
+    MANIFEST,
+    Manifest,
+    Workspace,
+    new_artifact,
+    sha256_file,
+    stages,
+    write_atomically,
+)
 
 IMPORT_HELP = say(
     "Turn a GGUF file into a Hugging Face folder for training: weights in float32, config, tokenizer, chat template.\n\n"
@@ -157,7 +165,7 @@ def served_file(folder: Path, name: str, quantisation: Quantisation, workspace: 
             parents=parents,
             recipe={"command": "models add", "gguf": quantisation.value},
             files={file.name: found},
-            figures={"bytes": (draft / file.name).stat().st_size},
+            figures={"bytes": (draft / file.name).stat().st_size, "stages": stages(folder)},
         ).write(draft)
     return file
 

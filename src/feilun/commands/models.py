@@ -18,7 +18,7 @@ from feilun.registry.download import check_url
 from feilun.registry.gguf import bad_model_file, read_header
 from feilun.registry.sources import choose_hub_file, locate, normalise
 from feilun.text import FeilunError, say
-from feilun.workspace import Manifest, Workspace, sha256_file
+from feilun.workspace import Manifest, Workspace, sha256_file, stages
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +57,7 @@ def list_(
             "adapter": str(release.adapter_file or "") or None,
             "license": release.license,
             "release": release.id,
+            "stages": stages(locate(release), release.adapter_file) if release.kind == "gguf" else [],
             "default": index == 0,
         }
         for index, release in enumerate(releases)

@@ -27,7 +27,7 @@ from feilun.train.loop import Trainer
 from feilun.train.objectives import LearnAndKeep, NextToken, Objective
 from feilun.train.recipe import SftRecipe
 from feilun.train.state import learning_weights
-from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file
+from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file, stages
 
 SAMPLE = 100
 """Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
@@ -113,6 +113,7 @@ def fine_tune(
     if below:
         lora = join(whole, below, most=recipe.most)
     figures: dict[str, Any] = {"examples": len(train), "tokens": trainer.tokens, "learns": learns}
+    figures["stages"] = [*stages(base, adapter), "sft"]
     evaluated = job.last("eval")
     if evaluated is not None:
         figures["heldout_loss"] = evaluated["loss"]

@@ -18,7 +18,7 @@ from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.recipe import DpoRecipe, GrpoRecipe, KtoRecipe, PpoRecipe, RewardRecipe
 from feilun.train.sft import artifacts_of, unpacked
-from feilun.workspace import MANIFEST, Manifest, sha256_file
+from feilun.workspace import sha256_file, stages
 
 TuningRecipe = RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe
 
@@ -100,9 +100,6 @@ class Tuned:
 
     @property
     def stages(self) -> list[str]:
-        """What it has gone through, as far as its base and its adapter know."""
-        found: list[str] = []
-        for folder in (self.base, self.adapter):
-            if folder is not None and (folder / MANIFEST).is_file():
-                found += Manifest.read(folder).figures.get("stages", [])
-        return [*found, self.recipe.kind]
+        """What it has gone through, as far as its base and its adapter know; PPO's reward model is a stage of its own."""
+        judged = isinstance(self.recipe, PpoRecipe | GrpoRecipe) and self.recipe.reward != "checks"
+        return [*stages(self.base, self.adapter), *(["reward"] if judged else []), self.recipe.kind]
