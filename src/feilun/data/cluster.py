@@ -151,7 +151,7 @@ def _check(ended: Any) -> None:
             code="worker_died",
         ) from error
     if said is not None:
-        raise FeilunError(**said)
+        raise FeilunError(said["en"], said["zh"], status=said["status"], code=said["code"])
 
 
 # On the nodes.

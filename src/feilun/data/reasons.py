@@ -41,4 +41,7 @@ REASONS: dict[str, Text] = {
 def named(reason: str) -> Text:
     """The reason in words, and its name, by which recipes and ``--dropped`` know it."""
     said = REASONS.get(reason)
-    return Text(f"{said.en} ({reason})", said.zh) if said else Text(reason, reason)
+    if said is None:
+        return Text(reason, reason)
+    en = f"{said.en} ({reason})"
+    return Text(en, said.zh)

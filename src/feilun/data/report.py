@@ -101,7 +101,9 @@ def _funnel(figures: dict[str, Any]) -> str:
     for reasons in (figures["failed"], figures["dropped"]):
         for reason, number in sorted(reasons.items(), key=lambda pair: -pair[1]):
             said = named(reason)
-            rows.append((Text(f"− {said.en}" if said.en == said.zh else said.en, f"− {said.zh}"), number))
+            zh = f"− {said.zh}"
+            en = zh if said.en == said.zh else said.en
+            rows.append((Text(en, zh), number))
     rows.append((Text("kept", "保留"), figures["kept"]))
     return _table([(_both(said), number) for said, number in rows], read)
 
