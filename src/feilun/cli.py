@@ -24,6 +24,7 @@ from feilun.commands import (
     jobs,
     lineage,
     models,
+    plan,
     review,
     train,
     up,
@@ -98,6 +99,7 @@ app.add_typer(canary.app, name="canary")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(plan.app, name="plan")
 app.add_typer(jobs.app, name="jobs")
 
 

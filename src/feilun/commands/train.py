@@ -23,6 +23,7 @@ from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:  # PyTorch is imported by those who train only
+    from feilun.commands.planned import Planned
     from feilun.train.distributed import World
     from feilun.train.recipe import Recipe
 
@@ -111,14 +112,31 @@ def train(
     else:
         if processes > 1 and not in_world():
             launch.by_torchrun(processes, restarts)
+        plan = None if as_json or in_world() else _planned(asked, workspace)
         done = work(asked, workspace, resume or launch.restarted(), partial(follow, as_json=as_json))
         if done is None:  # what there is to say the first process says
             return
         job, made = done
+        if plan is not None and made is not None and (said := plan.after(job)):
+            typer.echo(said, err=True)
     if made is None:
         tell_stopped(job)
     elif not as_json:
         typer.echo(str(made))
+
+
+def _planned(asked: Asked, workspace: Workspace) -> Planned | None:
+    """Say what a run on this machine's processor will take; None on a GPU, whose speed nobody has measured."""
+    import torch
+
+    from feilun.commands.planned import Planned
+
+    if torch.cuda.is_available():
+        return None
+    plan = Planned(asked.wanted().model_dump(mode="json"), workspace.path)
+    if said := plan.before():
+        typer.echo(said, err=True)
+    return plan
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""What ``feilun train`` says of a run beforehand, and at its end of what it had said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from feilun.jobs import Job
+from feilun.plan import probe
+from feilun.plan.calibration import Outcome, calibration, outcome
+from feilun.plan.facts import Device
+from feilun.plan.recipes import of_recipe
+from feilun.plan.tables import span
+from feilun.text import FeilunError, say
+
+
+class Planned:
+    """The plan of a run on this machine's processor, by what earlier runs of the workspace took."""
+
+    def __init__(self, recipe: dict[str, Any], workspace: Path) -> None:
+        """``recipe``: as resolved. Nothing is planned of one that says how long it trains only once its data are read."""
+        self._device: Device = probe.device(probe.HERE, workspace)
+        known = calibration(workspace / "runs", self._device)
+        self._factor, self._runs = known.factor, len(known.runs)
+        try:
+            self.plan = of_recipe(recipe, self._device, factor=known.factor)
+        except FeilunError:
+            self.plan = None
+
+    def before(self) -> str | None:
+        """One line; None if nothing is planned."""
+        if self.plan is None:
+            return None
+        days, wh = self.plan.days, self.plan.energy.mwh * 1e6
+        by = f"by {self._runs} earlier runs" if self._runs else "no earlier run to go by"
+        by_zh = f"依据 {self._runs} 次训练" if self._runs else "尚无可依据的训练"
+        return say(
+            f"Plan: {span(days.expected)} of steps ({span(days.low)} to {span(days.high)}; {by}), {wh:,.3g} Wh.",
+            f"计划：训练步共 {span(days.expected)}（{span(days.low)} 至 {span(days.high)}；{by_zh}），{wh:,.3g} Wh。",
+        )
+
+    def after(self, job: Job) -> str | None:
+        """How it went; None if too few steps were taken."""
+        went: Outcome | None = outcome(job, self._device, self._factor) if self.plan else None
+        if went is None:
+            return None
+        taken, planned = span(went.taken_s / 86400), span(went.planned_s / 86400)
+        return say(
+            f"Planned {planned}, taken {taken}: {went.ratio - 1:+.0%}. The next plan will know.",
+            f"计划 {planned}，实际 {taken}：{went.ratio - 1:+.0%}。下次计划将据此修正。",
+        )

@@ -1,0 +1,85 @@
+"""The same run on many devices: can more of an older chip do it, and at what price?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from feilun.plan import facts
+from feilun.plan.arithmetic import Model
+from feilun.plan.train import plan_train
+
+USUAL = (
+    "H100 SXM 80GB",
+    "A100 SXM 80GB",
+    "H20 96GB",
+    "Ascend 910B3 64GB",
+    "MI300X 192GB",
+    "V100 SXM2 32GB",
+    "Kunlun K200 16GB",
+    "TPU v3",
+    "T4 16GB",
+    "RTX 4090 24GB",
+)
+"""Devices that are compared if none are named: new ones, those allowed where new ones are not, and those of mature processes."""
+
+
+class Compared(BaseModel):
+    device: str
+    process_nm: float | None
+    count: int
+    days: float
+    low: float
+    high: float
+    fits: bool
+    cost_usd: float | None
+    mwh: float
+    co2e_t: float
+    utilisation: float
+    count_for_same_days: int
+    """How many do it in the time of the first device,"""
+    cost_same_days_usd: float | None
+    mw_same_days: float
+    """at this power."""
+
+
+class Comparison(BaseModel):
+    reference: str
+    rows: list[Compared]
+
+
+def compare(
+    model: Model, tokens: float, names: Sequence[str] = USUAL, count: int = 1024, *, length: int = 2048
+) -> Comparison:
+    """``count`` of each device; the first is what the others are measured against. Raises `FeilunError` for an unknown one.
+
+    How many devices are as fast follows from their speeds, with the stops of so many counted.
+    """
+    devices = [facts.device(name) for name in names]
+    plans = [plan_train(model, tokens, each, count, length=length, must_fit=False) for each in devices]
+    first = plans[0].days.expected
+    rows: list[Compared] = []
+    for device, plan in zip(devices, plans, strict=True):
+        same = max(1, math.ceil(count * plan.days.expected / first - 1e-9))
+        again = plan_train(model, tokens, device, same, length=length, must_fit=False)
+        rows.append(
+            Compared(
+                device=device.name,
+                process_nm=device.process_nm,
+                count=count,
+                days=plan.days.expected,
+                low=plan.days.low,
+                high=plan.days.high,
+                fits=plan.layout is not None,
+                cost_usd=plan.cost_usd.expected,
+                mwh=plan.energy.mwh,
+                co2e_t=plan.energy.co2e_t,
+                utilisation=plan.speed.utilisation,
+                count_for_same_days=same,
+                cost_same_days_usd=again.cost_usd.expected,
+                mw_same_days=again.energy.mw,
+            )
+        )
+    return Comparison(reference=devices[0].name, rows=rows)

@@ -1,0 +1,218 @@
+"""What it takes to answer: memory, speed, devices, and what an answer costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel
+
+from feilun.plan.arithmetic import Model, attention_flops_per_token, decode_flops_per_token, kv_bytes
+from feilun.plan.facts import Device
+from feilun.plan.money import cost_of
+from feilun.text import FeilunError
+
+Quantisation = Literal["bf16", "fp8", "int8", "int4"]
+
+BYTES_PER_PARAM: Mapping[str, float] = MappingProxyType(
+    {"bf16": 2.0, "fp8": 1.0, "int8": 1.06, "int4": 0.606}
+)
+"""The last two as llama.cpp's Q8_0 and Q4_K_M, scales included."""
+
+LAYER_S, CPU_LAYER_S = 0.10e-3, 0.05e-3
+"""Time that a layer takes beside the reading of its weights: 0.10 ms on an A100, by 13 published decoding speeds (median error 2.5%,
+largest 37%). Of a processor it is assumed."""
+
+SHARED_S = 20e-6
+"""A layer's two sums over devices that share it, each (assumed)."""
+
+PREFILL = 0.5
+"""Utilisation while a prompt is read."""
+
+ROOM = 0.9
+LEAST_TOKENS_PER_SECOND = 10.0
+"""A reader should not wait for words."""
+
+MOST_ROWS = 512
+MONTH_H = 730.5
+
+
+class ServePlan(BaseModel):
+    """What it takes to answer so many users."""
+
+    model: str
+    device: str
+    users: int
+    context: int
+    quantisation: Quantisation
+    speculative: bool
+    weights_gb: float
+    kv_mb_per_token: float
+    kv_gb_per_user: float
+    devices_per_replica: int
+    concurrency_per_replica: int
+    """Answers at a time."""
+    replicas: int
+    devices: int
+    busy_users: float
+    """Who is being answered at a moment."""
+    decode_tokens_per_second_alone: float
+    decode_tokens_per_second_busy: float
+    """Of one answer among a full batch."""
+    prefill_tokens_per_second: float
+    first_token_s: float
+    tokens_per_second: float
+    """Of all replicas, full."""
+    cost_usd_per_hour: float | None
+    cost_usd_per_million_tokens: float | None
+    cost_usd_per_answer: float | None
+    cost_usd_per_user_month: float | None
+    answers_per_user_day: float
+    revenue_usd_per_answer: float | None
+    pays: bool | None
+    """Whether the revenue of an answer covers its cost; None: no revenue or no price was given."""
+    mw: float
+
+
+def speculation_gain(accept: float, guesses: int, draft_cost: float) -> float:
+    """How much faster a row is decoded if a small model guesses ahead: (1 - a^(k+1)) / ((1 - a)(k c + 1)) (Y. Leviathan et al. 2023,
+    theorem 3.8). ``accept``: chance that a guess is taken, below 1; ``draft_cost``: of a guess, in steps of the model."""
+    return (1 - accept ** (guesses + 1)) / ((1 - accept) * (guesses * draft_cost + 1))
+
+
+def decode_step_s(
+    model: Model,
+    device: Device,
+    rows: int,
+    length: int,
+    *,
+    bytes_per_param: float,
+    tensor: int = 1,
+    kv_element: float = 2,
+) -> float:
+    """Seconds of a step that gives each of ``rows`` answers a token: weights and caches are read, and products made.
+
+    A mixture of experts reads more of its experts the more rows there are.
+    """
+    config = model.config
+    passed = model.params * (1 - (1 - model.active / model.params) ** rows) if model.moe else model.active
+    read = passed * bytes_per_param + rows * kv_bytes(config, length, kv_element)
+    computed = rows * decode_flops_per_token(model, length) / (PREFILL * device.tflops * 1e12)
+    layer = CPU_LAYER_S if device.cpu else LAYER_S
+    between = 2 * SHARED_S * config.layers if tensor > 1 else 0.0
+    return max(read / (device.bandwidth_gbs * 1e9), computed) / tensor + layer * config.layers + between
+
+
+def plan_serve(
+    model: Model,
+    device: Device,
+    users: int,
+    context: int,
+    *,
+    quantisation: Quantisation = "bf16",
+    speculative: bool = False,
+    accept: float = 0.7,
+    guesses: int = 4,
+    draft_cost: float = 0.05,
+    answer_tokens: int = 500,
+    answers_per_user_day: float = 20,
+    peak: float = 3,
+    usd_per_hour: float | None = None,
+    revenue_usd_per_answer: float | None = None,
+) -> ServePlan:
+    """Devices and cost for users of whom each asks so often a day, ``peak`` times as often in the busiest hour.
+
+    Each answer is given with a full context, half of it read anew. Raises `FeilunError` (``does_not_fit``) if a server's devices
+    together cannot hold the model and one user's cache.
+    """
+    bytes_per_param = BYTES_PER_PARAM[quantisation]
+    weights = model.params * bytes_per_param
+    cache = kv_bytes(model.config, context)
+    tensor = next((n for n in _sizes(device) if weights + cache <= ROOM * n * device.memory_gb * 1e9), None)
+    if tensor is None:
+        raise _does_not_fit(model, device, weights, cache)
+    free = ROOM * tensor * device.memory_gb * 1e9 - weights
+
+    def step(rows: int) -> float:
+        return decode_step_s(model, device, rows, context, bytes_per_param=bytes_per_param, tensor=tensor)
+
+    gain = max(1.0, speculation_gain(accept, guesses, draft_cost)) if speculative else 1.0
+    rows = max(1, min(MOST_ROWS, int(free // cache)))
+    while rows > 1 and gain / step(rows) < LEAST_TOKENS_PER_SECOND:
+        rows //= 2
+    full = gain / step(rows)
+    prompt = context // 2
+    reading = 2 * model.active + attention_flops_per_token(model.config, prompt) / 3
+    prefill = PREFILL * device.tflops * 1e12 * tensor / reading
+    seconds = (
+        answer_tokens / full + rows * prompt / prefill
+    )  # between the steps the prompts of all are read, one by one
+    busy = users * answers_per_user_day * peak * seconds / 86400
+    replicas = max(1, math.ceil(busy / rows - 1e-9))
+    devices = replicas * tensor
+    price = cost_of(device, devices, usd_per_hour).expected
+    answers_hour = users * answers_per_user_day / 24
+    # A replica that is full gives an answer each ``seconds / rows``; what is paid for idle hours is in the cost of an answer.
+    tokens_hour = replicas * rows * answer_tokens / seconds * 3600
+    per_answer = None if price is None else price / answers_hour
+    return ServePlan(
+        model=model.name,
+        device=device.name,
+        users=users,
+        context=context,
+        quantisation=quantisation,
+        speculative=speculative,
+        weights_gb=weights / 1e9,
+        kv_mb_per_token=cache / context / 1e6,
+        kv_gb_per_user=cache / 1e9,
+        devices_per_replica=tensor,
+        concurrency_per_replica=rows,
+        replicas=replicas,
+        devices=devices,
+        busy_users=busy,
+        decode_tokens_per_second_alone=gain / step(1),
+        decode_tokens_per_second_busy=full,
+        prefill_tokens_per_second=prefill,
+        first_token_s=prompt / prefill + step(1),
+        tokens_per_second=tokens_hour / 3600,
+        cost_usd_per_hour=price,
+        cost_usd_per_million_tokens=None if price is None else price / tokens_hour * 1e6,
+        cost_usd_per_answer=per_answer,
+        cost_usd_per_user_month=None if price is None else price * MONTH_H / users,
+        answers_per_user_day=answers_per_user_day,
+        revenue_usd_per_answer=revenue_usd_per_answer,
+        pays=None
+        if per_answer is None or revenue_usd_per_answer is None
+        else revenue_usd_per_answer >= per_answer,
+        mw=devices * (device.tdp_w or 400) * 1.2 * 1.1 / 1e6,
+    )
+
+
+def _sizes(device: Device) -> tuple[int, ...]:
+    return (1,) if device.cpu else (1, 2, 4, 8, 16)
+
+
+def _does_not_fit(model: Model, device: Device, weights: float, cache: float) -> FeilunError:
+    most = _sizes(device)[-1]
+    room = ROOM * most * device.memory_gb
+    fitting = [name for name, per in BYTES_PER_PARAM.items() if (model.params * per + cache) / 1e9 <= room]
+    en = (
+        f"With --quantisation {fitting[0]} it would."
+        if fitting
+        else f"About {room / 0.606:.3g}B parameters in int4 would."
+    )
+    zh = (
+        f"用 --quantisation {fitting[0]} 可以放下。"
+        if fitting
+        else f"int4 下约可容纳 {room / 0.606:.3g}B 参数。"
+    )
+    return FeilunError(
+        f"{model.name} needs {weights / 1e9:,.4g} GB for its weights and {cache / 1e9:,.3g} GB for one user's cache; {most} x "
+        f"{device.name} have room for {room:,.4g} GB. {en}",
+        f"{model.name} 的权重需 {weights / 1e9:,.4g} GB，一位用户的缓存需 {cache / 1e9:,.3g} GB；{most} 张 {device.name} "
+        f"可用 {room:,.4g} GB。{zh}",
+        code="does_not_fit",
+        status=422,
+    )

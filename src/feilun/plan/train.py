@@ -1,0 +1,269 @@
+"""The answer to ``feilun plan train``."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
+from feilun.plan.facts import Device
+from feilun.plan.goodput import PROGRAMME, checkpoint_interval_s, goodput, stops_per_day
+from feilun.plan.layout import Layout, batch_tokens_of, best_layout, least_devices
+from feilun.plan.memory import SCHEMES, Scheme
+from feilun.plan.money import CARBON_KG_PER_KWH, Cost, Energy, cost_of, energy_of
+from feilun.plan.throughput import Speed, blind, known
+from feilun.text import FeilunError
+
+MOST_DEVICES = 1e9
+LARGEST_RUN = 16_384
+"""Devices of the largest run that the prior has learnt from."""
+
+
+class Note(BaseModel):
+    """Something the reader has to know, in both languages."""
+
+    en: str
+    zh: str
+
+
+class Days(BaseModel):
+    ideal: float
+    """Nothing fails."""
+    expected: float
+    """With stops and restarts."""
+    programme: float
+    """With the runs that come before the final one."""
+    low: float
+    high: float
+    """Eight of ten runs take between these, ``high / low`` is at most 3."""
+
+
+class Shape(BaseModel):
+    params: float
+    active: float
+    layers: int
+    width: int
+    vocabulary: int
+    length: int
+
+
+class Flops(BaseModel):
+    useful: float
+    """Operations of the model."""
+    hardware: float
+    """With what is computed twice."""
+    per_token: float
+
+
+class Checkpoint(BaseModel):
+    weights_gb: float
+    """In 16 bits, as it is published."""
+    full_gb: float
+    """With the optimiser, to go on from."""
+    interval_minutes: float
+
+
+class TrainPlan(BaseModel):
+    """What a training run will take."""
+
+    model: Shape
+    tokens: float
+    device: str
+    count: int
+    precision: str
+    days: Days
+    accelerator_hours: float
+    """Expected."""
+    flops: Flops
+    speed: Speed
+    tokens_per_second: float
+    cost_usd: Cost
+    programme_cost_usd: float | None
+    energy: Energy
+    checkpoint: Checkpoint
+    goodput: float
+    stops_per_day: float
+    layout: Layout | None
+    notes: list[Note]
+
+
+def habit(model: Model, device: Device) -> Recompute:
+    """What is usually computed twice: all of a layer by models of 100 billion parameters on devices before 2022, whose attention
+    kept its scores. Most of the table's runs of that kind did."""
+    return "full" if model.active >= 1e11 and (device.year or 0) < 2022 else "none"
+
+
+def plan_train(
+    model: Model,
+    tokens: float,
+    device: Device,
+    count: int = 1,
+    *,
+    tflops: float | None = None,
+    speed: Speed | None = None,
+    length: int = 2048,
+    precision: str = "bf16",
+    recompute: Recompute | None = None,
+    batch_tokens: int | None = None,
+    usd_per_hour: float | None = None,
+    carbon: float = CARBON_KG_PER_KWH,
+    scheme: Scheme = SCHEMES["megatron"],
+    must_fit: bool = True,
+) -> TrainPlan:
+    """Days, money, energy and a layout.
+
+    Args:
+        tflops: operations a second of each device that were measured, those that are done twice counted.
+        speed: instead, what a calibration or a probe says.
+        recompute: default: `habit`; or what the layout needs.
+        must_fit: raise if no layout fits. Else the plan has none, and a note.
+
+    Raises `FeilunError`: ``does_not_fit`` and what would; ``bad_quantity``.
+    """
+    if not 1 <= count <= MOST_DEVICES:
+        raise FeilunError(
+            "The number of devices must be at least 1.", "设备数量至少为 1。", code="bad_quantity", status=422
+        )
+    if tflops is not None and not 0 < tflops <= 2 * (device.fp8_tflops or device.tflops):
+        raise FeilunError(
+            f"{tflops:g} TFLOP/s is no speed of {device.name}, whose peak is {device.tflops:g}.",
+            f"{tflops:g} TFLOP/s 不可能是 {device.name} 的速度，其峰值为 {device.tflops:g}。",
+            code="bad_quantity",
+            status=422,
+        )
+    notes: list[Note] = []
+    again = recompute or habit(model, device)
+    layout = best_layout(
+        model, device, count, length=length, recompute=again, batch_tokens=batch_tokens, scheme=scheme
+    )
+    if layout is None and recompute is None and again == "none":
+        layout = best_layout(
+            model, device, count, length=length, recompute="full", batch_tokens=batch_tokens, scheme=scheme
+        )
+        again = "full" if layout else again
+    if layout is None:
+        refusal = _does_not_fit(model, device, count, length)
+        if must_fit:
+            raise refusal
+        notes.append(Note(en=refusal.text.en, zh=refusal.text.zh))
+    if tflops is not None:
+        speed = known(model, device, tflops, length=length, recompute=again)
+        notes.append(_counted_twice(model, tokens, count, tflops, length, again))
+    elif speed is None:
+        speed = blind(model, device, recompute=again, precision=precision)
+    per_token = train_flops_per_token(model, length)
+    useful = per_token * tokens
+    measured = useful / (speed.tflops * 1e12 * count) / 86400
+    good = goodput(count)
+    # A speed that was given is of steps. What runs that were published teach holds their stops already.
+    ideal, expected = (
+        (measured, measured / max(good, 1e-3)) if speed.known else (measured * max(good, 1e-3), measured)
+    )
+    low = ideal * speed.low if speed.known else expected * speed.low
+    high = min(expected * speed.high, 3 * low)
+    if count > 8 and not device.cpu and (device.link_gbs or 64) <= 64 and not speed.known:
+        notes.append(_no_links(device))
+    if good < 0.5:
+        notes.append(_stops_too_often(count))
+    hours = expected * 24 * count
+    cost = cost_of(device, hours, usd_per_hour)
+    return TrainPlan(
+        model=Shape(
+            params=model.params,
+            active=model.active,
+            layers=model.config.layers,
+            width=model.config.hidden_size,
+            vocabulary=model.config.vocab_size,
+            length=length,
+        ),
+        tokens=tokens,
+        device=device.name,
+        count=count,
+        precision=precision,
+        days=Days(ideal=ideal, expected=expected, programme=expected * PROGRAMME, low=low, high=high),
+        accelerator_hours=hours,
+        flops=Flops(
+            useful=useful, hardware=train_flops_per_token(model, length, again) * tokens, per_token=per_token
+        ),
+        speed=speed,
+        tokens_per_second=tokens / (expected * 86400),
+        cost_usd=cost,
+        programme_cost_usd=None if cost.expected is None else cost.expected * PROGRAMME,
+        energy=energy_of(device, hours, count, carbon),
+        checkpoint=Checkpoint(
+            weights_gb=2 * model.params / 1e9,
+            full_gb=(scheme.weights + scheme.optimiser) * model.params / 1e9,
+            interval_minutes=checkpoint_interval_s(count) / 60,
+        ),
+        goodput=good,
+        stops_per_day=stops_per_day(count),
+        layout=layout,
+        notes=notes,
+    )
+
+
+def _does_not_fit(model: Model, device: Device, count: int, length: int) -> FeilunError:
+    """What would fit instead."""
+    state = model.params * SCHEMES["megatron"].bytes_per_param / 1e9
+    needed = least_devices(model, device, length=length)
+    most = count * device.memory_gb * 1e9 * 0.7 / SCHEMES["megatron"].bytes_per_param
+    if needed is not None and needed <= count:  # it is not memory: there are not enough rows for so many
+        rows = 4 * batch_tokens_of(model.active) // length
+        fed = min(rows * 8 * model.config.layers, count)
+        return FeilunError(
+            f"A step of {4 * batch_tokens_of(model.active):,} tokens is {rows:,} rows, which cannot be divided among {count:,} "
+            f"devices; with layers and products divided as well no more than about {fed:,} have something to do. "
+            "Choose fewer devices (a multiple of 8), or --batch-tokens.",
+            f"每步 {4 * batch_tokens_of(model.active):,} 个 token 即 {rows:,} 行，无法分给 {count:,} 张设备；"
+            f"即使再切分层与矩阵，也至多约 {fed:,} 张有活可干。请减少设备（取 8 的倍数），或使用 --batch-tokens。",
+            code="does_not_fit",
+            status=422,
+        )
+    fits = (
+        f"at least {needed:,} of them would hold it" if needed else "no number of them up to 65,536 holds it"
+    )
+    fits_zh = f"至少需要 {needed:,} 张" if needed else "65,536 张以内都放不下"
+    return FeilunError(
+        f"{model.name} does not fit on {count:,} x {device.name}: weights, gradients and optimiser take {state:,.4g} GB, and "
+        f"there are {count * device.memory_gb:,.4g} GB. {fits[0].upper()}{fits[1:]}; on {count:,} about "
+        f"{most / 1e9:.3g}B parameters fit. An adapter needs less: feilun plan finetune.",
+        f"{model.name} 放不进 {count:,} 张 {device.name}：权重、梯度与优化器共需 {state:,.4g} GB，而现有 "
+        f"{count * device.memory_gb:,.4g} GB。{fits_zh}；{count:,} 张约可容纳 {most / 1e9:.3g}B 参数。"
+        "适配器所需更少：feilun plan finetune。",
+        code="does_not_fit",
+        status=422,
+    )
+
+
+def _counted_twice(
+    model: Model, tokens: float, count: int, tflops: float, length: int, again: Recompute
+) -> Note:
+    other: Recompute = "none" if again == "full" else "full"
+    days = train_flops_per_token(model, length, other) * tokens / (tflops * 1e12 * count) / 86400
+    if again == "full":
+        return Note(
+            en=f"{tflops:g} TFLOP/s are taken to count the forward pass that is done twice, as papers did then. If nothing is "
+            f"(--recompute none), it is {days:.3g} days.",
+            zh=f"按当时论文的惯例，{tflops:g} TFLOP/s 计入了重算的前向计算。若不重算（--recompute none），则为 {days:.3g} 天。",
+        )
+    return Note(
+        en=f"Nothing is taken to be computed twice. If the {tflops:g} TFLOP/s count a second forward pass (--recompute full), "
+        f"it is {days:.3g} days.",
+        zh=f"假定没有重算。若 {tflops:g} TFLOP/s 计入了重算的前向计算（--recompute full），则为 {days:.3g} 天。",
+    )
+
+
+def _no_links(device: Device) -> Note:
+    return Note(
+        en=f"{device.name} has no fast links to others. The published runs behind this all had them: expect the far end of the "
+        "interval, or give a speed that was measured (--tflops).",
+        zh=f"{device.name} 没有高速互联，而所依据的公布训练都有：请按区间的慢端估计，或用 --tflops 给出实测速度。",
+    )
+
+
+def _stops_too_often(count: int) -> Note:
+    return Note(
+        en=f"{count:,} devices stop {stops_per_day(count):,.0f} times a day: as one run, restarted as a whole each time, most of "
+        "their time is lost. It would need spares that take over at once, or many runs that seldom meet.",
+        zh=f"{count:,} 张设备每天中断 {stops_per_day(count):,.0f} 次：若作为一个整体每次全部重启，大部分时间都会损失。"
+        "需要能立即接管的备用设备，或许多很少同步的任务。",
+    )
