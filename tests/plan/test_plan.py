@@ -22,6 +22,7 @@ from feilun.plan.memory import SCHEMES, device_memory, state_bytes_per_param
 from feilun.plan.presets import model_named, plan_preset
 from feilun.plan.scaling import Point, plan_scaling
 from feilun.plan.serve import decode_step_s, plan_serve, speculation_gain
+from feilun.plan.throughput import blind, model_of
 from feilun.plan.train import plan_train
 from feilun.plan.validate import validate
 from feilun.text import FeilunError
@@ -69,6 +70,14 @@ def test_a_run_is_left_out_of_its_own_prediction(tmp_path: Path) -> None:
     assert own.ratio is not None
     assert rows["another"].ratio is not None
     assert abs(math.log(rows["another"].ratio)) < abs(math.log(own.ratio))
+
+
+def test_mixtures_of_experts_are_slower_for_what_a_token_passes_through() -> None:
+    dense, mixture = Model.of_size(37e9), Model.of_size(671e9, 37e9)
+    slower = blind(dense, H100, recompute="none").tflops / blind(mixture, H100, recompute="none").tflops
+    assert 1.2 < slower < 1.8
+    published = next(run for run in facts.runs() if run.id == "deepseek-v3")
+    assert model_of(published).moe
 
 
 def test_rows_that_cannot_be_computed_say_why_and_the_others_count(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def span(days: float) -> str:
         return say(f"{days * 24:.3g} hours", f"{days * 24:.3g} 小时")
     if days >= 1 / 720:
         return say(f"{days * 1440:.3g} minutes", f"{days * 1440:.3g} 分钟")
-    return say(f"{days * 86400:.2g} seconds", f"{days * 86400:.2g} 秒")
+    return say(f"{days * 86400:.3g} seconds", f"{days * 86400:.3g} 秒")
 
 
 def pairs(title: str, rows: Rows) -> Table:
