@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from dataclasses import replace
 from functools import cache
 
 from pydantic import BaseModel
