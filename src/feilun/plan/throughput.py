@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from dataclasses import replace
 from functools import cache
 
 from pydantic import BaseModel
