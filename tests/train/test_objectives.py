@@ -11,6 +11,7 @@ from feilun.model.config import ModelConfig
 from feilun.model.lora import Lora, attach
 from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
+from feilun.train.before import Before
 from feilun.train.objectives import Batch, LearnAndKeep
 from feilun.train.state import learning_weights
 
@@ -38,7 +39,7 @@ def rows(keep: list[bool]) -> Batch:
 
 def test_the_loss_is_cross_entropy_of_what_is_learnt_and_divergence_of_what_is_kept() -> None:
     model, batch = model_with_adapter(), rows([False, True, True, False])
-    objective = LearnAndKeep(learning_weights(model))
+    objective = LearnAndKeep(Before(model))
     with torch.no_grad():
         before = model(batch.ids)
         for weight in learning_weights(model).values():
@@ -64,7 +65,7 @@ def test_the_loss_is_cross_entropy_of_what_is_learnt_and_divergence_of_what_is_k
 
 def test_at_the_start_only_what_is_learnt_pulls() -> None:
     model = model_with_adapter()
-    loss = LearnAndKeep(learning_weights(model))(model, rows([True, True]), torch.float32)
+    loss = LearnAndKeep(Before(model))(model, rows([True, True]), torch.float32)
     loss.backward()
     assert float(loss.detach()) == pytest.approx(0, abs=1e-4)
     assert all(float(w.grad.abs().max()) < 1e-4 for w in model.parameters() if w.grad is not None)
@@ -75,7 +76,7 @@ def test_what_is_kept_stays_while_the_rest_is_learnt() -> None:
         """Nats of what was to be learnt, and how far the other row has moved, after some steps."""
         model, batch = model_with_adapter(), rows([False, True])
         learnt, other = batch.rows(slice(0, 1)), batch.rows(slice(1, 2))
-        objective = LearnAndKeep(learning_weights(model))
+        objective = LearnAndKeep(Before(model))
         optimiser = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=2e-2)
         with torch.no_grad():
             before = model(other.ids)[other.targets != IGNORED].log_softmax(-1)

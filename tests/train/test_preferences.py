@@ -20,13 +20,14 @@ from feilun.model.tokenizer_training import train_tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.advantages import generalised, of_group, whitened
+from feilun.train.before import Before
 from feilun.train.judges import repeated
 from feilun.train.loop import RunRecipe, Trainer
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.pairs import Pairs, with_strangers
 from feilun.train.ppo import Controller
 from feilun.train.preferences import Side, Thumb, prompt_ids, read_pairs, read_prompts, read_thumbs, side_of
-from feilun.train.reference import Before, kept_logprobs, logprobs
+from feilun.train.reference import kept_logprobs, logprobs
 from feilun.train.reward import BradleyTerry, scores
 
 

@@ -21,13 +21,13 @@ from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.batches import StepBatches
+from feilun.train.before import Before
 from feilun.train.judges import Judge, signs_of_hacking
 from feilun.train.objectives import Batch
 from feilun.train.pairs import padded
 from feilun.train.ppo import Controller
 from feilun.train.preferences import Prompt, Side
 from feilun.train.recipe import RolloutRecipe
-from feilun.train.reference import Before
 from feilun.train.rollout import Answer, sample
 
 SHOWN = 2

@@ -11,6 +11,7 @@ from torch import Tensor
 from feilun.model.attention import Packing
 from feilun.model.loss import IGNORED, Candidates, cross_entropy, divergence
 from feilun.model.transformer import Transformer
+from feilun.train.before import Before
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,12 @@ class LearnAndKeep:
     of the one from the other (learning without forgetting: Z. Li and D. Hoiem, IEEE TPAMI 40 (2018), section 3; here
     against the same model before, with no temperature). What it does not say yet is not learnt from such a row.
 
-    ``before``: what learns, by name, as it is now. It is copied. ``candidates``: what the softmax is over, if not all
-    tokens; the embedding must not learn then.
+    ``before``: of the model that learns. ``candidates``: what the softmax is over, if not all tokens; the embedding must
+    not learn then.
     """
 
-    def __init__(self, before: dict[str, Tensor], candidates: Candidates | None = None) -> None:
-        self._weights = {name: weight.detach().clone() for name, weight in before.items()}
+    def __init__(self, before: Before, candidates: Candidates | None = None) -> None:
+        self._before = before
         self._candidates = candidates
         self._head: Tensor | None = None
 
@@ -115,7 +116,7 @@ class LearnAndKeep:
         learnt, kept = counts & ~keep[:, None], counts & keep[:, None]
         first = _first_that_learns(model)
         x = model.through(model.embedded(batch.ids, dtype), Packing.whole(batch.ids), range(first))
-        reference = self._before(model, batch.ids[keep], x[keep], first)[counts[keep]]
+        reference = self._reference(model, batch.ids[keep], x[keep], first)[counts[keep]]
         x = model.through(x, Packing.whole(batch.ids), range(first, model.config.layers))
         hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
         if self._candidates:
@@ -127,20 +128,12 @@ class LearnAndKeep:
             hidden[kept], head, reference, bias
         )
 
-    @torch.no_grad()
-    def _before(self, model: Transformer, ids: Tensor, x: Tensor, first: int) -> Tensor:
+    def _reference(self, model: Transformer, ids: Tensor, x: Tensor, first: int) -> Tensor:
         """Hidden states of ``ids`` as they were before. ``x``: those after the blocks before ``first``."""
-        weights = dict(model.named_parameters())
-        now = {name: weights[name].clone() for name in self._weights}
-        try:
-            for name, before in self._weights.items():
-                weights[name].copy_(before)
+        with self._before():
             if first == 0:  # the embedding may learn too
                 x = model.embedded(ids, x.dtype)
             return model.norm(model.through(x, Packing.whole(ids), range(first, model.config.layers)))
-        finally:
-            for name, weight in now.items():
-                weights[name].copy_(weight)
 
 
 def _first_that_learns(model: Transformer) -> int:

@@ -1,12 +1,12 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (PyTorch's annotations of tolist and others are partial.)
-"""The model as it was before the training: what a policy is held to."""
+"""What the model thought of given answers before the training: what a policy is held to."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,35 +18,9 @@ from feilun.model.transformer import Transformer
 from feilun.train.dpo import answer_logprobs
 from feilun.train.pairs import padded
 from feilun.train.preferences import Side
-from feilun.train.state import learning_weights
 
 ROWS = 16
 """Rows that are computed at a time."""
-
-
-class Before:
-    """A model's learning weights as they are now, to be put back for a while later.
-
-    Of an adapter it is little; where all weights learn it is a second model.
-    """
-
-    def __init__(self, model: Transformer) -> None:
-        self._model = model
-        self._weights = {name: weight.clone() for name, weight in learning_weights(model).items()}
-
-    @contextlib.contextmanager
-    def __call__(self) -> Generator[None]:
-        """Inside the model is what it was; nothing must be learnt there."""
-        learning = {name: weight for name, weight in self._model.named_parameters() if weight.requires_grad}
-        now = {name: weight.data for name, weight in learning.items()}
-        try:
-            for name, weight in learning.items():
-                weight.data = self._weights[name].to(weight.device)
-            with torch.no_grad():
-                yield
-        finally:
-            for name, weight in learning.items():
-                weight.data = now[name]
 
 
 def kept_logprobs(

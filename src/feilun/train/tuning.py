@@ -9,18 +9,18 @@ from typing import Any
 import torch
 
 from feilun.jobs import Job
-from feilun.model import checkpoint, lora_files
+from feilun.model import checkpoint, gguf, lora_files
 from feilun.model.joined import Updates, attach_above, join
 from feilun.model.lora import Lora, attach
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
+from feilun.text import FeilunError
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
-from feilun.train.recipe import DpoRecipe, GrpoRecipe, KtoRecipe, PpoRecipe, RewardRecipe
-from feilun.train.sft import artifacts_of, unpacked
-from feilun.workspace import sha256_file, stages
+from feilun.train.recipe import DpoRecipe, GrpoRecipe, KtoRecipe, PpoRecipe, RewardRecipe, SftRecipe
+from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file, stages
 
-TuningRecipe = RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe
+TuningRecipe = SftRecipe | RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Tuned:
         """The base model with what learns. Raises `FeilunError` for a base or an adapter that cannot be read."""
         with world.first_before_others():
             where = base if base.is_dir() else unpacked(base)
+        # What is frozen is never added to: it may as well be kept in the type that products are computed in.
         frozen = recipe.lora is not None or adapter is not None
         model = checkpoint.load(where, recipe.run.torch_dtype if frozen else torch.float32)
         lora, below = recipe.lora, None
@@ -103,3 +104,23 @@ class Tuned:
         """What it has gone through, as far as its base and its adapter know; PPO's reward model is a stage of its own."""
         judged = isinstance(self.recipe, PpoRecipe | GrpoRecipe) and self.recipe.reward != "checks"
         return [*stages(self.base, self.adapter), *(["reward"] if judged else []), self.recipe.kind]
+
+
+def artifacts_of(sources: list[Path]) -> list[str]:
+    """Ids of the artifacts that the sources are, or are files of."""
+    folders = dict.fromkeys(source if source.is_dir() else source.parent for source in sources)
+    return [Manifest.read(folder).id for folder in folders if (folder / MANIFEST).is_file()]
+
+
+def unpacked(file: Path) -> Path:
+    """The Hugging Face folder of a GGUF file, made beside it the first time.
+
+    Raises `FeilunError` if the file is none, or of an architecture that is not supported.
+    """
+    if not file.exists():
+        raise FeilunError(f"There is no model at {file}.", f"{file} 处没有模型。", code="no_model")
+    folder = file.with_name(f"{file.stem}-hf")
+    if not folder.exists():
+        with new_artifact(folder) as draft:
+            gguf.import_gguf(file, draft)
+    return folder
