@@ -36,6 +36,22 @@ def test_the_json_of_the_validation(run: Run) -> None:
     assert answer(run, "validate", "--runs", facts.FACTS / "runs.csv") == found
 
 
+def test_a_size_is_a_model_too(run: Run) -> None:
+    asked = ("serve", "--users", "200", "--context", "8k")
+    assert answer(run, *asked, "--model", "7B") == answer(run, *asked, "--params", "7B")
+    unknown = run("plan", *asked, "--model", "qwen9")
+    assert (unknown.returncode, "qwen3-8b" in unknown.stderr) == (1, True)
+
+
+def test_what_cannot_be_compared_is_told_below_the_table(run: Run, tmp_path: Path) -> None:
+    head, first, *_ = (facts.FACTS / "runs.csv").read_text(encoding="utf-8").split("\n")
+    other = first.replace("A100 SXM 80GB", "Abacus 1")
+    (tmp_path / "runs.csv").write_text("\n".join([head, first, "other" + other]), encoding="utf-8")
+    shown = run("plan", "validate", "--runs", tmp_path / "runs.csv").stdout
+    assert "othergpt3-175b-megatron: The device 'Abacus 1' is not known" in " ".join(shown.split())
+    assert "1 runs" in shown
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,8 +32,8 @@ Named = Annotated[
     typer.Option(
         "--model",
         help=say(
-            "A known model (qwen3-8b), or a folder with config.json.",
-            "已知模型（qwen3-8b），或含 config.json 的文件夹。",
+            "A known model (qwen3-8b), a folder with config.json, or a size (7B).",
+            "已知模型（qwen3-8b）、含 config.json 的文件夹，或参数量（7B）。",
         ),
     ),
 ]
@@ -49,6 +50,8 @@ Price = Annotated[
 ]
 Length = Annotated[int, typer.Option(min=1, help=say("Tokens of a row.", "每行的 token 数。"))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("Print JSON.", "输出 JSON。"))]
+
+_SIZE = re.compile(r"[0-9.]+[KMBT]?", re.IGNORECASE)
 
 
 def show(answer: BaseModel, shown: Iterable[Table | Line], as_json: bool) -> None:
@@ -76,6 +79,8 @@ def model_of(
     from feilun.plan.arithmetic import Model, shape_of
     from feilun.plan.presets import model_named
 
+    if name is not None and params is None and _SIZE.fullmatch(name):
+        params, name = name, None
     if name is not None:
         return model_named(name)
     if params is None:

@@ -56,8 +56,7 @@ def calibration(runs: Path, device: Device) -> Calibration:
 def outcome(job: Job, device: Device, factor: float = 1.0) -> Outcome | None:
     """How a run went beside its plan (with ``factor``); None if it took too few steps, or cannot be planned."""
     per_token = seconds_per_token([event for event in job.events() if event["event"] == "step"])
-    last = job.last("step")
-    if per_token is None or last is None:
+    if per_token is None:
         return None
     try:
         plan = of_recipe(job.record.recipe, device, factor=factor)

@@ -282,15 +282,15 @@ def validation_tables(found: Validation) -> list[Table | Line]:
                 f"{row.published or 0:,.4g} {say('days', '天') if row.unit == 'days' else say('hours', '卡时')}",
                 f"x{row.ratio:.2f}",
             )
-            if row.ratio is not None
-            else (row.id, "", row.error or "", "", "", "")
             for row in found.rows
+            if row.ratio is not None
         ),
     )
+    left_out = [Line(f"{row.id}: {row.error}", style="dim") for row in found.rows if row.error is not None]
     summary = say(
         f"Known speed: {known.n} runs, median error {known.median_abs_error or 0:.1%}. Blind: {blind.n} runs, median "
         f"x{blind.median_ratio or 0:.2f}, {blind.inside_interval or 0:.0%} inside the interval.",
         f"已知速度：{known.n} 次，误差中位数 {known.median_abs_error or 0:.1%}。盲测：{blind.n} 次，中位数 "
         f"x{blind.median_ratio or 0:.2f}，{blind.inside_interval or 0:.0%} 落在区间内。",
     )
-    return [table, Line(summary)]
+    return [table, *left_out, Line(summary)]

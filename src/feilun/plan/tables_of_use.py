@@ -14,7 +14,11 @@ from feilun.text import say
 
 
 def serve_table(plan: ServePlan) -> Table:
-    pays = {None: "-", True: say("yes", "是"), False: say("no", "否")}[plan.pays]
+    pays = {
+        None: say("give --revenue and a price", "请给出 --revenue 与价格"),
+        True: say("yes", "是"),
+        False: say("no", "否"),
+    }[plan.pays]
     rows = [
         (say("Weights", "权重"), f"{plan.weights_gb:,.4g} GB ({plan.quantisation})"),
         (

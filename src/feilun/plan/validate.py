@@ -14,7 +14,7 @@ from feilun.plan.arithmetic import train_flops_per_token
 from feilun.plan.facts import Run
 from feilun.plan.goodput import goodput
 from feilun.plan.throughput import Speed, blind, known, length_of, model_of, recompute_of, reported_tflops
-from feilun.text import FeilunError
+from feilun.text import FeilunError, say
 
 Mode = Literal["known_speed", "blind"]
 
@@ -77,12 +77,13 @@ def rows_of(run: Run) -> list[Row]:
     try:
         device = facts.device(run.accelerator)
     except FeilunError as error:
-        return [Row(id=run.id, mode="blind", error=error.text.en)]
+        return [Row(id=run.id, mode="blind", error=str(error))]
     hours = run.accelerator_hours
     if hours is None:
-        return [
-            Row(id=run.id, mode="blind", error="no days and devices, and no accelerator_hours, are published")
-        ]
+        why = say(
+            "neither days and devices nor accelerator_hours are published", "未公布天数与设备数，也未公布卡时"
+        )
+        return [Row(id=run.id, mode="blind", error=why)]
     model, length, recompute = model_of(run), length_of(run), recompute_of(run)
     found: list[Row] = []
     tflops = reported_tflops(run, device)
