@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -107,6 +108,8 @@ def main() -> None:
     )
     for path in options.gold:
         raws = gold(path)
+        if not raws:
+            sys.exit(f"{path} has no gold_text")
         by_kind(np.full(len(raws), path.name[:12]), columns_of(raws, model), recipe.rules)
 
 

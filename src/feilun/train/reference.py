@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from feilun.model.transformer import Transformer
 from feilun.train.dpo import answer_logprobs
 from feilun.train.pairs import padded
 from feilun.train.preferences import Side
+from feilun.workspace import write_atomically
 
 ROWS = 16
 """Rows that are computed at a time."""
@@ -35,9 +36,7 @@ def kept_logprobs(
         if kept.metadata() == {"of": of}:
             return kept.get_tensor("logprobs")
     found = logprobs(model, sides, pad_id, dtype).view(-1, 2)
-    draft = file.with_suffix(".draft")
-    save_file({"logprobs": found}, draft, metadata={"of": of})
-    draft.replace(file)
+    write_atomically(file, save({"logprobs": found}, metadata={"of": of}))
     return found
 
 
