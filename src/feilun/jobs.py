@@ -174,6 +174,10 @@ class Job:
             self._out.truncate(whole)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._events))
 
+    def part(self, name: str, recipe: dict[str, Any]) -> Job:
+        """A stage of this job, for the process that does the work: see `Part`."""
+        return Part(self, name, recipe)
+
     @property
     def stop_wanted(self) -> bool:
         """Whether the work should leave its state in order and end: ``feilun jobs stop``, Ctrl+C, SIGTERM."""
@@ -281,6 +285,38 @@ class Job:
             status=409,
             code="job_running",
         )
+
+
+class Part(Job):
+    """A stage of a job that has several: a folder with checkpoints of its own inside the job's.
+
+    It runs and stops with the whole, whose events tell by ``part`` which stage they are of.
+    """
+
+    def __init__(self, whole: Job, name: str, recipe: dict[str, Any]) -> None:
+        super().__init__(whole.folder / name, whole.record.model_copy(update={"recipe": recipe}))
+        self._whole = whole
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def id(self) -> str:
+        return f"{self._whole.id}/{self.folder.name}"
+
+    def emit(self, event: str, **fields: object) -> None:
+        self._whole.emit(event, part=self.folder.name, **fields)
+
+    @property
+    def stop_wanted(self) -> bool:
+        return self._whole.stop_wanted
+
+    def events(self, follow: bool = False) -> Iterator[Event]:
+        for event in self._whole.events(follow):
+            if event.get("part") == self.folder.name:
+                yield event
+
+    def last(self, event: str | None = None) -> Event | None:
+        found = [one for one in self.events() if event in (None, one["event"])]
+        return found[-1] if found else None
 
 
 def list_jobs(runs: Path) -> list[Job]:

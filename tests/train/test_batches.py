@@ -3,104 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice, pairwise
-from typing import Any
+from itertools import islice
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feilun.model.loss import IGNORED
 from feilun.text import FeilunError
-from feilun.train.batches import Examples, PackedRows
-
-EOS = 0
-
-
-def corpus(lengths: list[list[int]]) -> tuple[list[Any], list[Any]]:
-    """Shards of documents, all tokens of which differ; each ends with `EOS`."""
-    tokens, starts, following = [], [], 1
-    for shard in lengths:
-        ids: list[int] = []
-        begins: list[int] = []
-        for length in shard:
-            begins.append(len(ids))
-            ids += [*range(following, following + length), EOS]
-            following += length
-        tokens.append(np.array(ids, np.uint16))
-        starts.append(np.array(begins, np.uint64))
-    return tokens, starts
-
-
-LENGTHS = st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), min_size=1, max_size=3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(lengths=LENGTHS, length=st.integers(2, 12), accumulate=st.integers(1, 3), seed=st.integers(0, 3))
-def test_an_epoch_shows_every_document_once_and_mixes_none(
-    lengths: list[list[int]], length: int, accumulate: int, seed: int
-) -> None:
-    tokens, starts = corpus(lengths)
-    total = sum(len(shard) for shard in tokens) + sum(map(len, starts))
-    if total < 2 * length:
-        with pytest.raises(FeilunError, match="less than one batch"):
-            PackedRows(tokens, starts, eos_id=EOS, length=length, rows=2)
-        return
-    rows = PackedRows(tokens, starts, eos_id=EOS, length=length, rows=2, accumulate=accumulate, seed=seed)
-    # The stream of the epoch, as one writes it down: document after document, EOS before and after each.
-    order = np.random.Generator(np.random.PCG64([seed, 0])).permutation(sum(map(len, starts)))
-    documents = [
-        [EOS, *map(int, shard[begin : end if end else len(shard)])]
-        for shard, begins in zip(tokens, starts, strict=True)
-        for begin, end in zip(map(int, begins), [*map(int, begins[1:]), 0], strict=True)
-    ]
-    stream = [(token, number, place) for number in order for place, token in enumerate(documents[number])]
-    seen = 0
-    for step in range(10):
-        work = rows.at(step)
-        assert work.tokens == 2 * accumulate * length
-        assert work.learnt == sum(batch.learnt for batch in work.batches)
-        for batch in work.batches:
-            for row in range(2):
-                expected = stream[seen * length : (seen + 1) * length]
-                seen += 1
-                if seen > rows.rows_in_epoch:
-                    return
-                assert batch.ids[row].tolist() == [token for token, _, _ in expected]
-                targets = [after[0] if after[1] == here[1] else IGNORED for here, after in pairwise(expected)]
-                assert batch.targets[row].tolist() == [*targets, IGNORED]
-                if batch.packing is None:
-                    assert len({number for _, number, _ in expected}) == 1
-                else:
-                    assert batch.packing.documents is not None
-                    groups = batch.packing.documents[row].tolist()
-                    same = [a == b for a, b in pairwise(groups)]
-                    assert same == [a[1] == b[1] for a, b in pairwise(expected)]
-
-
-@settings(max_examples=20, deadline=None)
-@given(lengths=LENGTHS, step=st.integers(0, 20))
-def test_processes_share_the_rows_of_one(lengths: list[list[int]], step: int) -> None:
-    tokens, starts = corpus([*lengths, [40]])
-    options: dict[str, Any] = {"eos_id": EOS, "length": 5, "rows": 4, "seed": 1}
-    whole = PackedRows(tokens, starts, **options).at(step)
-    halves = [PackedRows(tokens, starts, **options, rank=rank, world=2).at(step) for rank in range(2)]
-    assert [half.learnt for half in halves] == [whole.learnt] * 2
-    joined = torch.cat([half.batches[0].ids for half in halves])
-    assert joined.tolist() == whole.batches[0].ids.tolist()
-
-
-def test_epochs_differ_and_what_was_consumed_is_told() -> None:
-    tokens, starts = corpus([[5] * 40])
-    rows = PackedRows(tokens, starts, eos_id=EOS, length=7, rows=4)
-    assert rows.at(0).batches[0].ids.tolist() != rows.at(rows.rows_in_epoch // 4).batches[0].ids.tolist()
-    read = {int(token) for ids in rows.consumed(3) for token in ids}
-    shown = {int(token) for step in range(3) for token in rows.at(step).batches[0].ids.flatten()}
-    assert shown <= read
-    assert len(read) <= len(shown) + 5
-    assert len(rows.consumed(1000)) == 40
+from feilun.train.batches import Examples
 
 
 @settings(max_examples=40, deadline=None)

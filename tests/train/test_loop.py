@@ -22,10 +22,10 @@ from feilun.jobs import Job
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
-from feilun.train.batches import PackedRows
 from feilun.train.distributed import World
 from feilun.train.loop import RunRecipe, Trainer
 from feilun.train.optim import OptimiserRecipe, learning_rate
+from feilun.train.packed import PackedRows
 from feilun.train.state import checkpoints
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,15 +16,7 @@ from feilun.registry.download import cannot_write
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import locate
 from feilun.text import FeilunError, say
-from feilun.workspace import (
-    MANIFEST,
-    Manifest,
-    Workspace,
-    new_artifact,
-    sha256_file,
-    stages,
-    write_atomically,
-)
+from feilun.workspace import Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
 IMPORT_HELP = say(
     "Turn a GGUF file into a Hugging Face folder for training: weights in float32, config, tokenizer, chat template.\n\n"
@@ -43,7 +32,6 @@ EXPORT_HELP = say(
 )
 COMPARED = (16, 256)
 """At most so many rows of so many tokens are compared after an export."""
-_OF_A_MODEL = {".safetensors", ".json", ".jinja", ".model"}
 
 
 class Quantisation(StrEnum):
@@ -145,29 +133,9 @@ def served_file(folder: Path, name: str, quantisation: Quantisation, workspace: 
             code="adapter_alone",
         )
     need_train()
-    from feilun.model.gguf import export_gguf
+    from feilun.model import served
 
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-    content = _content(folder)
-    # Another folder under the same name gets a file of its own: a release remembers the hash of its file.
-    made = workspace.path / "models" / f"{stem}-{quantisation}-{content.removeprefix('sha256:')[:12]}"
-    file = made / f"{stem}-{quantisation}.gguf"
-    if file.exists():
-        return file
-    parents = [sha256_file(weights) for weights in sorted(folder.glob("*.safetensors"))]
-    with new_artifact(made) as draft:
-        export_gguf(folder, draft / file.name, quantisation.value)
-        found = sha256_file(draft / file.name)
-        Manifest(
-            kind="model",
-            id=found,
-            name=name,
-            parents=parents,
-            recipe={"command": "models add", "gguf": quantisation.value},
-            files={file.name: found},
-            figures={"bytes": (draft / file.name).stat().st_size, "stages": stages(folder)},
-        ).write(draft)
-    return file
+    return served.served_file(folder, name, quantisation.value, workspace.path / "models")
 
 
 def _source(context: typer.Context, model: str, console: Console) -> tuple[Path, str | None]:
@@ -187,20 +155,15 @@ def _source(context: typer.Context, model: str, console: Console) -> tuple[Path,
     return locate(release) or fetch_with_bar(release, console), release.chat_template
 
 
-def _content(folder: Path) -> str:
-    """The hash of what a Hugging Face folder says of its model: weights, settings, tokenizer, template."""
-    files = {file.name: sha256_file(file) for file in sorted(folder.iterdir()) if file.suffix in _OF_A_MODEL}
-    files.pop(MANIFEST, None)
-    return "sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
 def _describe(
     folder: Path, name: str, source: str, figures: dict[str, str | int], license: str | None
 ) -> None:
+    from feilun.model.served import content_of
+
     files = {file.name: sha256_file(file) for file in sorted(folder.iterdir())}
     manifest = Manifest(
         kind="model",
-        id=_content(folder),
+        id=content_of(folder),
         name=name,
         parents=[source],
         recipe={"command": "models import"},

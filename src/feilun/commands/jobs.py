@@ -261,6 +261,8 @@ def draw(events: Iterable[Event], out: Console) -> None:
             if event["event"] == "step":
                 bar.update(task, completed=event.get("step", 0), total=event.get("steps"), visible=True)
                 live.update(Group(bar, Line(_figures(event))))
+            elif event["event"] == "stage":
+                live.console.print(Line(printable(f"▶ {event.get('name') or event.get('stage')}"), "bold"))
             elif event["event"] not in ("finished", "stopped", "failed"):
                 live.console.print(Line(printable(_line(event))))
 
@@ -307,7 +309,7 @@ def _count(step: Event) -> str:
 
 def _line(event: Event) -> str:
     """An event of any kind as one line."""
-    fields = {name: value for name, value in event.items() if name not in ("event", "time")}
+    fields = {name: value for name, value in event.items() if name not in ("event", "time", "part")}
     if event["event"] == "sample":
         return f"[{fields.get('step')}] {fields.get('prompt')}▸{fields.get('text')}"
     return f"{event['event']}  " + " · ".join(f"{name} {_short(value)}" for name, value in fields.items())

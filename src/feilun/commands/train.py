@@ -16,6 +16,7 @@ from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume, tell_stopped
+from feilun.commands.pipeline import KIND, read_pipeline, run_pipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
@@ -31,11 +32,13 @@ HELP = say(
     "Train what a recipe says. Killed or stopped (Ctrl+C), it goes on with --resume.\n\n"
     "Examples:\n\n`feilun train recipes/train/nano.toml --source FOLDER`\n\n"
     "`feilun train recipes/train/dpo.toml --source pairs.jsonl`\n\n"
+    "`feilun train recipes/speedrun.toml --size nano`: from pages to an aligned chat model, every stage\n\n"
     "`feilun train recipes/train/nano.toml --processes 8` (or under torchrun, on several machines: "
     "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`)",
     "按配方训练。被终止或停止（Ctrl+C）后，可用 --resume 继续。\n\n"
     "示例：\n\n`feilun train recipes/train/nano.toml --source 文件夹`\n\n"
     "`feilun train recipes/train/dpo.toml --source pairs.jsonl`\n\n"
+    "`feilun train recipes/speedrun.toml --size nano`：从网页到对齐的对话模型，全部阶段\n\n"
     "`feilun train recipes/train/nano.toml --processes 8`（多机时用 torchrun："
     "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`）",
 )
@@ -54,6 +57,15 @@ def train(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help=say("Name of the result.", "结果的名称。"))] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help=say(
+                "Of a pipeline: a rung of its ladder, such as smoke, nano, micro.",
+                "流水线的规模，例如 smoke、nano、micro。",
+            )
+        ),
+    ] = None,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help=say("Stop after so many steps.", "最多训练这么多步。"))
     ] = None,
@@ -88,6 +100,16 @@ def train(
         bool,
         typer.Option("--resume", help=say("Go on with the newest unfinished run.", "继续最近未完成的训练。")),
     ] = False,
+    only_dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help=say(
+                "Train nothing: plan it, build the model without weights, say which process would hold and read what.",
+                "不训练：只做计划，构建不含权重的模型，并说明每个进程将持有与读取的内容。",
+            ),
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
     ] = False,
@@ -101,7 +123,27 @@ def train(
         from feilun.train.reinforce import needs_one_process
 
     workspace = Workspace(context.obj)
-    asked = Asked(recipe, [found(workspace.path, one) for one in source or []], name, max_steps)
+    sources = [found(workspace.path, one) for one in source or []]
+    if _kind(recipe) == KIND:
+        wanted = read_pipeline(recipe, size, name)
+        if only_dry:
+            machine = wanted.machine
+            _dry(wanted.pretrain, machine.device, machine.count, workspace, as_json)
+            return
+        if processes > 1 or ray is not None or in_world() or max_steps is not None:
+            raise _pipeline_alone()
+        run_pipeline(workspace, recipe, wanted, list(map(str, sources)), resume=resume, as_json=as_json)
+        return
+    if size is not None:
+        raise FeilunError(
+            f"{recipe} has no sizes: --size is for a pipeline, such as recipes/speedrun.toml.",
+            f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
+            code="no_sizes",
+        )
+    asked = Asked(recipe, sources, name, max_steps)
+    if only_dry:
+        _dry(asked.wanted(), "here", processes, workspace, as_json)
+        return
     if processes > 1 and asked.wanted().kind in ("ppo", "grpo"):
         raise needs_one_process()
     if ray is not None and not in_world():
@@ -123,6 +165,27 @@ def train(
         tell_stopped(job)
     elif not as_json:
         typer.echo(str(made))
+
+
+def _dry(wanted: Recipe, device: str, processes: int, workspace: Workspace, as_json: bool) -> None:
+    from feilun.commands.dry_run import show_dry_run
+    from feilun.train.recipe import PretrainRecipe
+
+    if not isinstance(wanted, PretrainRecipe):
+        raise FeilunError(
+            f"--dry-run is for pre-training and pipelines; what a recipe of kind '{wanted.kind}' takes: feilun plan finetune.",
+            f"--dry-run 用于预训练与流水线；“{wanted.kind}”类配方的代价请用 feilun plan finetune。",
+            code="not_planned",
+        )
+    show_dry_run(wanted, device, processes, workspace, as_json=as_json)
+
+
+def _pipeline_alone() -> FeilunError:
+    return FeilunError(
+        "A pipeline runs in one process and to its end: --processes, --ray, torchrun and --max-steps are for recipes of one stage.",
+        "流水线以单进程运行到底：--processes、--ray、torchrun 与 --max-steps 用于单阶段的配方。",
+        code="one_process",
+    )
 
 
 def _planned(asked: Asked, workspace: Workspace) -> Planned | None:

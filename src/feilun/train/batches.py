@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from feilun.model.attention import Packing
 from feilun.model.loss import IGNORED
 from feilun.text import FeilunError
 from feilun.train.objectives import Batch
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,127 +35,6 @@ class Batches(Protocol):
     def at(self, step: int) -> StepBatches:
         """What step ``step`` (from 0) sees."""
         ...
-
-
-class PackedRows:
-    """Rows of equal length filled with documents one after the other, in an order shuffled anew in each epoch.
-
-    Before each document stands ``eos_id`` once more, so that its first token is learnt as well.
-
-    ``tokens`` holds per shard the documents' ids, each with its end token; ``starts`` where each begins in its
-    shard, from 0. A document that does not fit is cut, and goes on in the next row. Documents see neither each
-    other nor predict each other's first token.
-    """
-
-    def __init__(
-        self,
-        tokens: Sequence[NDArray[Any]],
-        starts: Sequence[NDArray[Any]],
-        *,
-        eos_id: int,
-        length: int,
-        rows: int,
-        accumulate: int = 1,
-        seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self._tokens = tokens
-        self._shards = np.repeat(np.arange(len(starts)), [len(shard) for shard in starts])
-        self._starts = np.concatenate([shard.astype(np.int64) for shard in starts] or [np.zeros(0, np.int64)])
-        ends = [np.append(begin[1:], len(ids)) for ids, begin in zip(tokens, starts, strict=True)]
-        # One more than is stored: the token that stands before each.
-        self._lengths = (
-            np.concatenate([end.astype(np.int64) for end in ends] or [self._starts]) - self._starts + 1
-        )
-        total = int(self._lengths.sum())
-        self._eos_id, self._length, self._rows, self._accumulate = eos_id, length, rows, accumulate
-        self._seed, self._rank, self._world = seed, rank, world
-        self.rows_in_epoch = total // length
-        if self.rows_in_epoch < rows:
-            raise FeilunError(
-                f"The corpus has {total:,} tokens, less than one batch ({rows} rows of {length}). "
-                "Give more text, or set fewer rows or a smaller length.",
-                f"语料只有 {total:,} 个 token，不足一个批次（{rows} 行 × {length}）。请提供更多文本，或减少行数或长度。",
-                code="corpus_too_small",
-            )
-        if rows % world:
-            raise FeilunError(
-                f"{rows} rows in a batch cannot be shared among {world} processes evenly.",
-                f"一个批次的 {rows} 行无法平均分给 {world} 个进程。",
-                code="uneven_batch",
-            )
-
-    def at(self, step: int) -> StepBatches:
-        first = step * self._rows * self._accumulate
-        batches: list[Batch] = []
-        learnt = 0
-        for part in range(self._accumulate):
-            begin = first + part * self._rows
-            batch = self._batch(range(begin, begin + self._rows))
-            learnt += batch.learnt
-            share = self._rows // self._world
-            batches.append(batch.rows(slice(self._rank * share, (self._rank + 1) * share)))
-        return StepBatches(batches, learnt, self._rows * self._accumulate * self._length)
-
-    def consumed(self, steps: int) -> list[NDArray[Any]]:
-        """The documents that ``steps`` steps have read, each once, as their ids; the last may be read in part only."""
-        epoch, place = divmod(steps * self._rows * self._accumulate, self.rows_in_epoch)
-        order, ends = self._epoch(0)
-        count = len(order) if epoch else int(np.searchsorted(ends, place * self._length)) + 1
-        lengths = self._lengths - 1
-        return [
-            self._tokens[int(self._shards[number])][
-                self._starts[number] : self._starts[number] + lengths[number]
-            ]
-            for number in order[:count]
-        ]
-
-    def _batch(self, numbers: range) -> Batch:
-        rows = [self._row(number) for number in numbers]
-        ids, documents, positions = (
-            torch.from_numpy(np.stack([row[part] for row in rows]))  # pyright: ignore[reportUnknownMemberType]
-            for part in range(3)
-        )
-        targets = ids.roll(-1, 1)
-        targets[:, -1] = IGNORED
-        targets[:, :-1][documents[:, 1:] != documents[:, :-1]] = IGNORED
-        alone = bool((documents == documents[:, :1]).all())
-        # Rotary angles are relative: within a row it does not matter where a document's positions begin.
-        packing = None if alone else Packing(positions, documents)
-        return Batch(ids, targets, packing)
-
-    def _row(self, number: int) -> tuple[Ints, Ints, Ints]:
-        """Ids, document numbers and positions of one row, each (length,) int64."""
-        epoch, place = divmod(number, self.rows_in_epoch)
-        order, ends = self._epoch(epoch)
-        begin, end = place * self._length, (place + 1) * self._length
-        ids = np.empty(self._length, np.int64)
-        documents, positions = np.empty_like(ids), np.empty_like(ids)
-        at, filled = int(np.searchsorted(ends, begin, side="right")), 0
-        while filled < self._length:
-            document = order[at]
-            document_begin = int(ends[at] - self._lengths[document])
-            skip = begin + filled - document_begin
-            count = min(int(ends[at]), end) - (begin + filled)
-            stored = self._tokens[int(self._shards[document])]
-            source = int(self._starts[document]) + skip - 1
-            if skip == 0:
-                ids[filled] = self._eos_id
-                ids[filled + 1 : filled + count] = stored[source + 1 : source + count]
-            else:
-                ids[filled : filled + count] = stored[source : source + count]
-            documents[filled : filled + count] = at
-            positions[filled : filled + count] = np.arange(count)
-            filled += count
-            at += 1
-        return ids, documents, positions
-
-    @lru_cache(maxsize=2)  # noqa: B019 (two epochs of an object that lives as long as the run)
-    def _epoch(self, epoch: int) -> tuple[Ints, Ints]:
-        """The order of the documents, and where each ends in the epoch's stream."""
-        order = np.random.Generator(np.random.PCG64([self._seed, epoch])).permutation(len(self._starts))
-        return order, np.cumsum(self._lengths[order])
 
 
 class Examples:

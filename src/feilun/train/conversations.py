@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,8 +66,7 @@ def read_examples(
             too_long += 1
             continue
         example = Example(ids, learnt, line.lang or "all", line.keep)
-        whole = json.dumps(messages, ensure_ascii=False)
-        apart = not example.keep and is_heldout(whole, heldout)
+        apart = not example.keep and is_apart(line.messages, heldout)
         (kept if apart else train).append(example)
     if not train:
         raise FeilunError(
@@ -76,6 +75,12 @@ def read_examples(
             code="corpus_too_small",
         )
     return train, kept, too_long
+
+
+def is_apart(messages: Sequence[Message], heldout: float) -> bool:
+    """Whether a conversation is one of the share ``heldout`` that is never trained on: by a hash of its text."""
+    whole = json.dumps([message.model_dump() for message in messages], ensure_ascii=False)
+    return is_heldout(whole, heldout)
 
 
 def read_lines(sources: list[Path], kind: type[M]) -> Iterator[tuple[str, M]]:

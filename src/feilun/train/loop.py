@@ -21,11 +21,12 @@ from torch.nn.utils import clip_grad_norm_
 from feilun.jobs import Job
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
-from feilun.train.batches import Batches, PackedRows, StepBatches
+from feilun.train.batches import Batches, StepBatches
 from feilun.train.distributed import World, shard
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
 from feilun.train.objectives import NextToken, Objective, Telling
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
+from feilun.train.packed import PackedRows
 from feilun.train.state import checkpoints, learning_weights, load_state, save_state
 from feilun.validation import invalid
 

@@ -7,7 +7,6 @@ in each.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from feilun.data.tokens import is_heldout
 from feilun.model.chat_template import Message as Said
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
-from feilun.train.conversations import Message, read_lines
+from feilun.train.conversations import Message, is_apart, read_lines
 
 
 class _Line(BaseModel):
@@ -123,7 +121,7 @@ def read_pairs(
         sides = _sides(place, line.messages, [line.chosen, line.rejected], tokenizer, length, faults)
         if sides:
             pair = Pair(sides[0], sides[1], line.margin, line.lang or "all")
-            (apart if is_heldout(_key(line.messages), heldout) else train).append(pair)
+            (apart if is_apart(line.messages, heldout) else train).append(pair)
     _check(faults, train, length)
     return train, apart, faults.too_long
 
@@ -215,7 +213,3 @@ def _check(faults: Faults, found: Sequence[object], length: int) -> None:
             f"没有可供学习的数据（{faults.too_long} 个超过 {length} 个 token）。",
             code="corpus_too_small",
         )
-
-
-def _key(messages: list[Message]) -> str:
-    return json.dumps([message.model_dump() for message in messages], ensure_ascii=False)

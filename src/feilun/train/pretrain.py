@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +18,10 @@ from feilun.model.tokenizer_training import train_tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.artifact import publish
-from feilun.train.batches import PackedRows
 from feilun.train.distributed import World, gathered
 from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
+from feilun.train.packed import PackedRows
 from feilun.train.recipe import DataRecipe, PretrainRecipe
 from feilun.train.sample import generate
 from feilun.workspace import MANIFEST, Manifest, new_artifact
@@ -164,7 +164,7 @@ def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: En
     return Tokens.open(folder, tokenizer)
 
 
-def _baseline(consumed: list[Any], documents: list[Any], tokenizer: Tokenizer, job: Job) -> dict[str, float]:
+def _baseline(consumed: Iterable[Any], documents: list[Any], tokenizer: Tokenizer, job: Job) -> dict[str, float]:
     """Bits per byte of a 5-gram model over the bytes that the run has read."""
     job.emit("stage", name="5-gram")
 

@@ -20,7 +20,7 @@ _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 _POINTS = 400
 """Of a drawn curve; longer ones are averaged down to so many."""
 
-_STYLE = """
+STYLE = """
 body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1f2937;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}figure{display:inline-block;margin:0 1rem 1rem 0}
 figcaption{font-weight:600}table{border-collapse:collapse}td,th{padding:.2rem .9rem .2rem 0;text-align:left;vertical-align:top}
@@ -47,7 +47,7 @@ def write_report(job: Job) -> Path:
     ]
     page = (
         f'<!doctype html><html lang="{locale_language()}"><meta charset="utf-8">'
-        f"<title>{html.escape(job.id)}</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+        f"<title>{html.escape(job.id)}</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
     path = job.folder / "report.html"
     write_atomically(path, page)

@@ -1,0 +1,182 @@
+"""How good a model is, stage by stage: bits per byte, answers to questions, and whose answers are better."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+from feilun.data.tokens import TokenDocument
+from feilun.evaluate.figures import Difference, Figure
+from feilun.evaluate.questions import Answer, Question
+from feilun.evaluate.report import Graded, Rate, rate
+from feilun.evaluate.wording import in_language
+from feilun.model import checkpoint
+from feilun.model.tokenizer import Tokenizer
+from feilun.train.heldout import bits_per_byte
+from feilun.train.judges import repeated
+from feilun.train.pipeline.replies import Reply, replies
+from feilun.train.preferences import Prompt, Side
+from feilun.train.reward import RewardModel
+from feilun.train.rollout import Sampling
+
+REPEATS = 0.2
+"""An answer repeats itself if so many of its runs of four tokens, or of four letters, were there before."""
+TALKS = ("ends", "language", "repeats")
+"""What every answer must do, whatever it was asked: end, stay in the language, not repeat itself."""
+
+
+class Measured(BaseModel):
+    """One model's figures."""
+
+    stage: str
+    bits: dict[str, float]
+    """Bits per byte of held-out text: ``all`` and each language."""
+    questions: list[Graded]
+    heldout: list[Reply]
+    """To the held-out prompts, in their order."""
+
+    @property
+    def talks(self) -> Rate:
+        """Answers that end, stay in the language and do not repeat themselves."""
+        held = [not set(TALKS) & set(answer.failed) for answer in self.questions]
+        return Rate(passed=sum(held), total=len(held))
+
+    @property
+    def right(self) -> Rate:
+        """Answers that pass all their checks."""
+        return rate(self.questions)
+
+    def by_check(self, check: str) -> Rate:
+        made = [answer for answer in self.questions if check in answer.checked]
+        return Rate(passed=sum(check not in answer.failed for answer in made), total=max(1, len(made)))
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What all models of a pipeline are measured by."""
+
+    questions: Sequence[Question]
+    prompts: Sequence[Prompt]
+    """Held out of fine-tuning."""
+    documents: Sequence[TokenDocument]
+    """Held out of pre-training, in the pipeline's tokenizer."""
+    tokens: int
+    """The most of an answer."""
+    length: int
+    """Tokens that are read together of a text."""
+    dtype: torch.dtype
+
+    def measure(self, folder: Path, stage: str) -> Measured:
+        """The model in ``folder``; it answers as is likeliest."""
+        model, tokenizer = checkpoint.load(folder, self.dtype).eval(), Tokenizer.load(folder)
+        sampling = Sampling(tokens=self.tokens, temperature=0)
+        bits = bits_per_byte(
+            model, self.documents, eos_id=tokenizer.eos_id, length=self.length, dtype=self.dtype
+        )
+        asked = [[one.model_dump() for one in question.messages] for question in self.questions]
+        said = replies(model, tokenizer, asked, sampling, dtype=self.dtype)
+        heldout = replies(
+            model, tokenizer, [prompt.messages for prompt in self.prompts], sampling, dtype=self.dtype
+        )
+        graded = [grade(question, reply) for question, reply in zip(self.questions, said, strict=True)]
+        return Measured(stage=stage, bits=bits, questions=graded, heldout=heldout)
+
+    def of_other(self, folder: Path, tokenizer: Tokenizer) -> dict[str, float]:
+        """Bits per byte of the same text under a model with another tokenizer. ``tokenizer``: the pipeline's."""
+        model, own = checkpoint.load(folder, self.dtype).eval(), Tokenizer.load(folder)
+        documents = [
+            document._replace(
+                tokens=np.array([*own.encode(tokenizer.decode(document.tokens[:-1].tolist())), own.eos_id])
+            )
+            for document in self.documents
+        ]
+        return bits_per_byte(model, documents, eos_id=own.eos_id, length=self.length, dtype=self.dtype)
+
+    def compare(self, before: Measured, after: Measured, judge: RewardModel) -> list[Difference]:
+        """Whose answers to the held-out prompts are better: by the reward model, and by checks that it does not know; and to
+        the questions, by their own checks. A won item counts 1, an even one 0.
+        """
+        names = (before.stage, after.stage)
+        scored = [self._rewards(one, judge) for one in (before, after)]
+        wins = [float((new > old) - (new < old)) for old, new in zip(*scored, strict=True)]
+        found = [
+            Difference.of(names, "reward", *_signs(wins)),
+            Difference.of(names, "checks", *(self._checks(one) for one in (before, after))),
+            Difference.of(names, "questions", *(_passed(one) for one in (before, after))),
+        ]
+        return [one for one in found if one is not None]
+
+    def _rewards(self, measured: Measured, judge: RewardModel) -> list[float]:
+        pairs = zip(self.prompts, measured.heldout, strict=True)
+        return judge.score([Side([*prompt.ids, *reply.ids], len(prompt.ids)) for prompt, reply in pairs])
+
+    def _checks(self, measured: Measured) -> dict[str, float | None]:
+        """The share of what every answer must do that each does."""
+        pairs = zip(self.prompts, measured.heldout, strict=True)
+        return {
+            str(number): 1 - len(faults(reply, str(prompt.row.get("lang")), prompt.messages)) / 4
+            for number, (prompt, reply) in enumerate(pairs)
+        }
+
+
+def _signs(wins: Sequence[float]) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    return (
+        {str(number): float(win < 0) for number, win in enumerate(wins)},
+        {str(number): float(win > 0) for number, win in enumerate(wins)},
+    )
+
+
+def _passed(measured: Measured) -> dict[str, float | None]:
+    return {answer.id: float(not answer.failed) for answer in measured.questions}
+
+
+def grade(question: Question, reply: Reply) -> Graded:
+    """By the question's own checks, and by whether it repeats itself."""
+    failed = question.failures(Answer(reply.text, reply.ended))
+    if repeats(reply):
+        failed.append("repeats")
+    return Graded(
+        id=question.id,
+        lang=question.lang,
+        topic=question.topic,
+        answer=reply.text,
+        ended=reply.ended,
+        seconds=0,
+        checked=[*question.kinds(), "repeats"],
+        failed=failed,
+    )
+
+
+def faults(reply: Reply, language: str, messages: Sequence[dict[str, str]]) -> list[str]:
+    """What is wrong with an answer, whatever was asked: of ``ends``, ``language``, ``repeats``, ``echo``."""
+    found: list[str] = []
+    if not reply.ended:
+        found.append("ends")
+    known = language if language in ("zh", "en") else "any"
+    if not in_language(known, reply.text):
+        found.append("language")
+    if repeats(reply):
+        found.append("repeats")
+    if reply.text == messages[-1]["content"].strip() or not reply.text:
+        found.append("echo")
+    return found
+
+
+def repeats(reply: Reply) -> bool:
+    """Whether an answer says the same again and again."""
+    text = "".join(reply.text.split())
+    runs = Counter(text[i : i + 4] for i in range(len(text) - 3))
+    letters = 1 - len(runs) / runs.total() if len(text) >= 24 else 0.0
+    return max(repeated(reply.ids), letters) > REPEATS
+
+
+def winning(difference: Difference) -> Figure:
+    """The share of items that the second model wins, even ones counting half."""
+    even = difference.scored - difference.won - difference.lost
+    return Figure.of([1.0] * difference.won + [0.5] * even + [0.0] * difference.lost)

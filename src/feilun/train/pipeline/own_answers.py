@@ -1,0 +1,111 @@
+"""What preference is learnt from: the fine-tuned model's own answers beside what somebody wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+from feilun.jobs import Job
+from feilun.model import checkpoint
+from feilun.model.tokenizer import Tokenizer
+from feilun.text import FeilunError
+from feilun.train.conversations import Message, is_apart, read_lines
+from feilun.train.pipeline.replies import replies
+from feilun.train.rollout import Sampling
+from feilun.workspace import Manifest, new_artifact, sha256_file
+
+PAIRS, PROMPTS = "pairs.jsonl", "prompts.jsonl"
+
+
+class Line(BaseModel):
+    """A conversation that ends with an answer."""
+
+    messages: list[Message]
+    lang: str | None = None
+
+    @property
+    def asked(self) -> list[dict[str, str]]:
+        """All before the answer."""
+        return [message.model_dump() for message in self.messages[:-1]]
+
+
+def conversations(sources: list[Path], heldout: float, *, apart: bool) -> list[Line]:
+    """Fine-tuning's examples: those it learns from, or those of the share ``heldout`` that it keeps ``apart``."""
+    lines = [line for _, line in read_lines(sources, Line) if line.messages[-1].role == "assistant"]
+    return [line for line in lines if is_apart(line.messages, heldout) == apart]
+
+
+def write_own_answers(
+    policy: Path,
+    sources: list[Path],
+    added: list[Path],
+    job: Job,
+    folder: Path,
+    *,
+    name: str,
+    heldout: float,
+    prompts: int,
+    sampling: Sampling,
+    seed: int,
+    dtype: torch.dtype,
+) -> Path:
+    """Make the artifact ``folder``: pairs, and the prompts of fine-tuning's training examples.
+
+    ``sources`` are fine-tuning's, of which the share ``heldout`` was kept apart; ``added`` are files of pairs.
+    Raises `FeilunError` if the model at ``policy`` has nothing to say.
+    """
+    training = conversations(sources, heldout, apart=False)
+    order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
+    chosen: list[Line] = [training[int(number)] for number in order[:prompts]]
+    model, tokenizer = checkpoint.load(policy, dtype), Tokenizer.load(policy)
+    said = replies(model, tokenizer, [line.asked for line in chosen], sampling, seed=seed, dtype=dtype)
+    pairs: list[dict[str, Any]] = [
+        {
+            "messages": line.asked,
+            "chosen": line.messages[-1].model_dump(),
+            "rejected": {"role": "assistant", "content": own.text},
+            "lang": line.lang,
+        }
+        for line, own in zip(chosen, said, strict=True)
+        if own.text and own.text != line.messages[-1].content.strip()
+    ]
+    if not pairs:
+        raise FeilunError(
+            "The fine-tuned model says nothing, or what it was taught: there are no pairs to learn from.",
+            "微调后的模型没有回答，或只会复述教过的内容：没有可供学习的成对回答。",
+            code="no_pairs",
+        )
+    own_count = len(pairs)
+    pairs += [json.loads(row) for file in added for row in _rows(file)]
+    with new_artifact(folder) as draft:
+        _write(draft / PAIRS, pairs)
+        _write(draft / PROMPTS, ({"messages": line.asked, "lang": line.lang} for line in training))
+        files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+        figures = {"pairs": len(pairs), "own": own_count, "prompts": len(training)}
+        manifest = Manifest(
+            kind="dataset",
+            id=files[PAIRS],
+            name=name,
+            parents=[sha256_file(policy / checkpoint.WEIGHTS)],
+            recipe={"prompts": prompts, "sampling": sampling.model_dump(), "seed": seed, "heldout": heldout},
+            files=files,
+            figures=figures,
+        )
+        manifest.write(draft)
+    job.emit("artifact", path=str(folder), id=manifest.id, **figures)
+    return folder
+
+
+def _rows(file: Path) -> Iterator[str]:
+    files = sorted(file.rglob("*.jsonl")) if file.is_dir() else [file]
+    return (row for path in files for row in path.read_text(encoding="utf-8").split("\n") if row.strip())
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

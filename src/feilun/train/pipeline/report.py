@@ -1,0 +1,164 @@
+"""A pipeline's report: one HTML page with the figures of every stage and every answer, good and bad."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from feilun.evaluate.report import Rate
+from feilun.jobs import Job
+from feilun.text import locale_language, say
+from feilun.train.pipeline.measure import TALKS, Measured, winning
+from feilun.train.pipeline.results import Results
+from feilun.train.report import STYLE
+
+_OWN_STYLE = (
+    "td.no{color:#b91c1c}td.yes{color:#047857}table.answers td{border-top:1px solid #e5e7eb;max-width:16rem}"
+)
+
+
+def page(results: Results, job: Job) -> str:
+    """The whole page. ``job``: whose parts have pages of their own beside it."""
+    title = f"{results.name} · {results.size}"
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<h2>{say('Stages', '阶段')}</h2>",
+        _models(results),
+        _reward(results),
+        f"<h2>{say('Against fine-tuning', '与微调模型相比')}</h2>",
+        _wins(results),
+        f"<h2>{say('Runs', '各阶段的运行')}</h2>",
+        _links(job),
+        f"<h2>{say('Every answer', '全部回答')}</h2>",
+        _answers(results),
+    ]
+    return (
+        f'<!doctype html><html lang="{locale_language()}"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}{_OWN_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def name_of(stage: str) -> str:
+    """What a reader knows a stage as."""
+    names = {
+        "corpus": say("corpus", "语料"),
+        "pretrain": say("base model", "基座模型"),
+        "sft": say("fine-tuned", "微调"),
+        "pairs": say("pairs", "偏好对"),
+        "reward": say("reward model", "奖励模型"),
+        "ppo": "PPO",
+        "dpo": "DPO",
+    }
+    return names.get(stage, stage)
+
+
+def _models(results: Results) -> str:
+    languages = list(results.models[0].bits)
+    heads = [
+        say("Model", "模型"),
+        *(f"{say('Bits per byte', '每字节比特')} {language}" for language in languages),
+        say("Talks", "能对话"),
+        *(_check(name) for name in TALKS),
+        say("All checks", "通过全部检查"),
+    ]
+    rows = [
+        [
+            name_of(model.stage),
+            *(f"{model.bits[language]:.3f}" for language in languages),
+            _rate(model.talks),
+            *(_rate(model.by_check(name)) for name in TALKS),
+            _rate(model.right),
+        ]
+        for model in results.models
+    ]
+    others = {say("5-gram, same bytes read", "5-gram（读取相同字节）"): results.ngram or {}, **results.peers}
+    rows += [
+        [name, *(f"{bits[one]:.3f}" if one in bits else "" for one in languages)]
+        for name, bits in others.items()
+        if bits
+    ]
+    return table(heads, rows)
+
+
+def _check(name: str) -> str:
+    return {
+        "ends": say("Ends", "正常结束"),
+        "language": say("Language", "语言一致"),
+        "repeats": say("No repetition", "不重复"),
+    }[name]
+
+
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.passed}/{rate.total} ({low:.0%}-{high:.0%})"
+
+
+def _reward(results: Results) -> str:
+    accuracy = results.reward_accuracy
+    if not accuracy:
+        return ""
+    said = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
+    return f"<p>{say('Reward model, held-out pairs in the right order', '奖励模型在留出偏好对上的正确率')}: {said}</p>"
+
+
+def _wins(results: Results) -> str:
+    by = {
+        "reward": say("by the reward model", "按奖励模型"),
+        "checks": say("by checks it does not know", "按独立检查"),
+        "questions": say("by the questions' checks", "按题目检查"),
+    }
+    rows: list[list[str]] = []
+    for one in results.wins:
+        share = winning(one)
+        low, high = share.interval or (0.0, 1.0)
+        rows.append(
+            [
+                name_of(one.after),
+                by[one.scorer],
+                f"{one.won} / {one.scored - one.won - one.lost} / {one.lost}",
+                f"{share.mean:.1%} ({low:.0%}-{high:.0%})",
+            ]
+        )
+    heads = [
+        say("Model", "模型"),
+        say("Judged", "评判方式"),
+        say("Won / even / lost", "胜 / 平 / 负"),
+        say("Win rate", "胜率"),
+    ]
+    return table(heads, rows)
+
+
+def _links(job: Job) -> str:
+    found = sorted(job.folder.glob("*/report.html"))
+    return (
+        "<ul>"
+        + "".join(
+            f'<li><a href="{path.parent.name}/report.html">{html.escape(name_of(path.parent.name))}</a></li>'
+            for path in found
+        )
+        + "</ul>"
+    )
+
+
+def _answers(results: Results) -> str:
+    heads = "".join(f"<th>{html.escape(name_of(model.stage))}</th>" for model in results.models)
+    rows: list[str] = []
+    for number, answer in enumerate(results.models[0].questions):
+        cells = "".join(_cell(model, number) for model in results.models)
+        rows.append(f'<tr><td class="prompt">{html.escape(results.asked[answer.id])}</td>{cells}</tr>')
+    return f'<table class="answers"><tr><th>{say("Question", "问题")}</th>{heads}</tr>{"".join(rows)}</table>'
+
+
+def _cell(model: Measured, number: int) -> str:
+    answer = model.questions[number]
+    failed = f"<br><small>✗ {', '.join(answer.failed)}</small>" if answer.failed else ""
+    return f'<td class="{"no" if answer.failed else "yes"}">{html.escape(answer.answer)}{failed}</td>'
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of plain text."""
+    top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><tr>{top}</tr>{body}</table>"

@@ -1,0 +1,286 @@
+"""A pipeline, stage by stage, as one job: killed anywhere it goes on where it was, and ends with the same weights.
+
+Every stage is a part of the job (`feilun.jobs.Part`) and leaves an artifact under ``models/NAME`` in the workspace, where other
+recipes find it as ``NAME/sft``. The corpus, its tokenizer and its token shards stay in the job's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from feilun.data.build import build
+from feilun.data.recipe import CorpusRecipe, SourceRecipe
+from feilun.data.tokens import TokenDocument, Tokens
+from feilun.data.workers import local
+from feilun.evaluate.questions import read_questions
+from feilun.jobs import Job
+from feilun.model.served import served_file
+from feilun.model.tokenizer import Tokenizer
+from feilun.recipe import read_recipe
+from feilun.registry import Registry, Release
+from feilun.registry.sources import ensure, normalise
+from feilun.text import FeilunError
+from feilun.train import prefer, pretrain, reinforce, sft
+from feilun.train.heldout import heldout_documents
+from feilun.train.pipeline.measure import Measured, Yardstick
+from feilun.train.pipeline.own_answers import PAIRS, PROMPTS, conversations, write_own_answers
+from feilun.train.pipeline.recipe import BASES, PipelineRecipe
+from feilun.train.pipeline.report import page
+from feilun.train.pipeline.results import Results
+from feilun.train.preferences import Prompt, prompt_ids
+from feilun.train.report import write_report
+from feilun.train.reward import RewardModel
+from feilun.train.tuning import unpacked
+from feilun.workspace import MANIFEST, Manifest, Workspace, write_atomically
+
+ORDER = ("corpus", "pretrain", "sft", "pairs", "reward", "ppo", "dpo")
+MEASURED = ("pretrain", "sft", "ppo", "dpo")
+RELEASED = ("ppo", "dpo")
+RESULTS, REPORT = "results.json", "report.html"
+
+
+@dataclass
+class Pipeline:
+    """One run of a recipe; `run` inside ``job.running()``."""
+
+    recipe: PipelineRecipe
+    beside: Path
+    """The folder that relative paths of the recipe begin at."""
+    workspace: Workspace
+    job: Job
+
+    def run(self) -> Path | None:
+        """The report's folder, which is the job's; None if the job was asked to stop before the end.
+
+        Raises `FeilunError` naming the stage if an artifact that a stage has left is gone or another, and what the stages raise.
+        """
+        self._check()
+        for stage in ORDER:
+            if not self._done(stage):
+                self.job.emit("stage", name=stage)
+                if self._make(stage) is None:
+                    return None
+            if stage in MEASURED:
+                self._measure(stage)
+        write_atomically(self.job.folder / REPORT, page(self._results(), self.job))
+        for stage in RELEASED:
+            self._release(stage)
+        return self.job.folder
+
+    # What is known beforehand.
+
+    def _check(self) -> None:
+        """Faults of the last stages are known before the work of the first."""
+        read_questions(self._beside(self.recipe.evaluate.questions))
+        self._corpus_recipe()
+        for path in (*self.recipe.sft.data.sources, *self.recipe.pairs.sources):
+            if not self._beside(path).exists():
+                raise FeilunError(
+                    f"There is no data at {self._beside(path)}.",
+                    f"{self._beside(path)} 处没有数据。",
+                    code="no_text",
+                )
+
+    def _done(self, stage: str) -> bool:
+        """Whether the stage has left its artifact. Raises `FeilunError` if what it has left is gone, or another."""
+        made = self._part(stage).last("artifact")
+        if made is None:
+            return False
+        folder = self._folder(stage)
+        found = Manifest.read(folder).id if (folder / MANIFEST).is_file() else None
+        if found == made["id"]:
+            return True
+        gone = ("is gone", "已不存在") if found is None else ("is of another run", "来自另一次运行")
+        raise FeilunError(
+            f"Stage {stage}: what it left in {folder} {gone[0]}. Put it back, or start anew without --resume; the stages "
+            "before it are as they were.",
+            f"阶段 {stage}：其产物 {folder} {gone[1]}。请放回，或去掉 --resume 重新开始；之前各阶段的产物未受影响。",
+            code="stage_missing",
+        )
+
+    # The stages.
+
+    def _make(self, stage: str) -> Path | None:
+        make: dict[str, Callable[[Job, Path], Path | None]] = {
+            "corpus": self._corpus,
+            "pretrain": self._pretrain,
+            "sft": self._sft,
+            "pairs": self._pairs,
+            "reward": self._reward,
+            "ppo": self._ppo,
+            "dpo": self._dpo,
+        }
+        part, folder = self._part(stage), self._folder(stage)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = make[stage](part, folder)
+        if made is not None:
+            write_report(part)
+        return made
+
+    def _corpus(self, part: Job, folder: Path) -> Path | None:
+        return build(self._corpus_recipe(), part, folder, local(os.cpu_count() or 1))
+
+    def _pretrain(self, part: Job, folder: Path) -> Path | None:
+        more = [self._beside(path) for path in self.recipe.pretrain.data.sources]
+        return pretrain.pretrain(self.recipe.pretrain, [self._folder("corpus"), *more], part, folder)
+
+    def _sft(self, part: Job, folder: Path) -> Path | None:
+        return sft.fine_tune(self.recipe.sft, self._base("sft"), self._conversations, part, folder)
+
+    def _pairs(self, part: Job, folder: Path) -> Path | None:
+        wanted = self.recipe.pairs
+        return write_own_answers(
+            self._folder("sft"),
+            self._conversations,
+            [self._beside(path) for path in wanted.sources],
+            part,
+            folder,
+            name=f"{self.recipe.name}-pairs",
+            heldout=self.recipe.sft.data.heldout,
+            prompts=wanted.prompts,
+            sampling=wanted.sampling,
+            seed=self.recipe.seed,
+            dtype=self.recipe.sft.run.torch_dtype,
+        )
+
+    def _reward(self, part: Job, folder: Path) -> Path | None:
+        pairs = [self._folder("pairs") / PAIRS]
+        return prefer.train_reward(self.recipe.reward, self._base("reward"), pairs, part, folder)
+
+    def _ppo(self, part: Job, folder: Path) -> Path | None:
+        prompts = [self._folder("pairs") / PROMPTS]
+        reward = self._folder("reward")
+        return reinforce.reinforce(self.recipe.ppo, self._base("ppo"), prompts, part, folder, reward=reward)
+
+    def _dpo(self, part: Job, folder: Path) -> Path | None:
+        pairs = [self._folder("pairs") / PAIRS]
+        return prefer.prefer(self.recipe.dpo, self._base("dpo"), pairs, part, folder)
+
+    # What they are worth.
+
+    def _measure(self, stage: str) -> Measured:
+        path = self._part(stage).folder / "measured.json"
+        if path.exists():
+            return Measured.model_validate_json(path.read_bytes())
+        self.job.emit("stage", name=f"evaluate {stage}")
+        measured = self._yardstick.measure(self._folder(stage), stage)
+        write_atomically(path, measured.model_dump_json())
+        self.job.emit(
+            "measured",
+            part=stage,
+            bits_per_byte=measured.bits,
+            talks=f"{measured.talks.passed}/{measured.talks.total}",
+            right=f"{measured.right.passed}/{measured.right.total}",
+        )
+        return measured
+
+    @cached_property
+    def _yardstick(self) -> Yardstick:
+        wanted, run = self.recipe.evaluate, self.recipe.pretrain.run
+        tokenizer = Tokenizer.load(self._folder("pretrain"))
+        held = conversations(self._conversations, self.recipe.sft.data.heldout, apart=True)
+        prompts = [
+            Prompt(prompt_ids(tokenizer, line.asked), line.asked, {"lang": line.lang}, "") for line in held
+        ]
+        return Yardstick(
+            questions=read_questions(self._beside(wanted.questions)),
+            prompts=[prompt for prompt in prompts if len(prompt.ids) <= run.length][: wanted.compared],
+            documents=self._documents(tokenizer),
+            tokens=wanted.tokens,
+            length=run.length,
+            dtype=run.torch_dtype,
+        )
+
+    def _documents(self, tokenizer: Tokenizer) -> list[TokenDocument]:
+        """Held out of pre-training, as its own evaluations read them."""
+        encoder: Any = tokenizer  # whose cached properties pyright does not match with the protocol's
+        tokens = Tokens.open(self._part("pretrain").folder / "tokens", encoder)
+        return heldout_documents(tokens, self.recipe.pretrain.evaluate_tokens)
+
+    def _results(self) -> Results:
+        path = self.job.folder / RESULTS
+        if path.exists():
+            return Results.model_validate_json(path.read_bytes())
+        self.job.emit("stage", name="compare")
+        yardstick = self._yardstick
+        models = [self._measure(stage) for stage in MEASURED]
+        by_stage = {model.stage: model for model in models}
+        judge = RewardModel.load(self._folder("reward"), dtype=yardstick.dtype)
+        text = Tokenizer.load(self._folder("pretrain"))
+        figures = {stage: Manifest.read(self._folder(stage)).figures for stage in ORDER}
+        results = Results(
+            name=self.recipe.name,
+            size=self.recipe.size,
+            models=models,
+            ngram=figures["pretrain"].get("ngram_bits_per_byte"),
+            peers={peer: yardstick.of_other(_fetched(peer), text) for peer in self.recipe.evaluate.peers},
+            reward_accuracy=figures["reward"].get("heldout_accuracy"),
+            wins=[
+                difference
+                for stage in RELEASED
+                for difference in yardstick.compare(by_stage["sft"], by_stage[stage], judge)
+            ],
+            asked={question.id: question.messages[-1].content for question in yardstick.questions},
+            figures=figures,
+        )
+        write_atomically(path, results.model_dump_json(indent=1))
+        return results
+
+    # What is served.
+
+    def _release(self, stage: str) -> None:
+        folder = self._folder(stage)
+        file = served_file(folder, folder.name, self.recipe.release.gguf, self.workspace.path / "models")
+        release = Release(
+            name=folder.name,
+            source=normalise(str(file)),
+            sha256=Manifest.read(file.parent).id,
+            context_length=self.recipe.pretrain.model.context,
+        )
+        registry = Registry(self.workspace)
+        if any(known.name == release.name for known in registry.releases()):
+            registry.replace(release)
+        else:
+            registry.add(release)
+        self.job.emit("registered", model=release.name, release=release.id, file=str(file))
+
+    # Where things are.
+
+    def _part(self, stage: str) -> Job:
+        own: Any = getattr(self.recipe, stage)
+        return self.job.part(stage, own.model_dump(mode="json"))
+
+    def _folder(self, stage: str) -> Path:
+        """What a stage leaves."""
+        name, path = self.recipe.name, self.workspace.path
+        others = {"corpus": path / "corpora" / name, "pairs": path / "datasets" / f"{name}-pairs"}
+        return others.get(stage, path / "models" / f"{name}-{stage}")
+
+    def _base(self, stage: str) -> Path:
+        base = BASES[stage]
+        assert base is not None
+        return self._folder(base)
+
+    def _beside(self, path: str) -> Path:
+        return (self.beside / path).resolve()
+
+    @property
+    def _conversations(self) -> list[Path]:
+        return [self._beside(path) for path in self.recipe.sft.data.sources]
+
+    def _corpus_recipe(self) -> CorpusRecipe:
+        """The data engine's recipe, with the pipeline's sources. Raises `FeilunError` for faults in either."""
+        wanted = self.recipe.corpus
+        recipe = read_recipe(self._beside(wanted.recipe), CorpusRecipe, {"name": self.recipe.name})
+        sources = [SourceRecipe(path=str(self._beside(path))) for path in wanted.sources]
+        return recipe.model_copy(update={"sources": sources})
+
+
+def _fetched(source: str) -> Path:
+    """The Hugging Face folder of a model out of any source."""
+    return unpacked(ensure(Release(name="peer", source=normalise(source))))
