@@ -120,7 +120,7 @@ class Trainer:
         self.objective: Objective = objective or NextToken()
         self.evaluate = evaluate
         prepare(model, run, self.world)
-        self.optimisers = Optimisers(optimiser, model.named_parameters())
+        self.optimisers = Optimisers(optimiser, model.named_parameters(), run.torch_dtype)
         self.average: dict[str, Tensor] = {}
         if optimiser.ema is not None:
             self.average = {name: weight.clone() for name, weight in learning_weights(model).items()}

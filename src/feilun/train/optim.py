@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.optim import Optimizer
 
+from feilun.train.muon import Muon
+
 
 class OptimiserRecipe(BaseModel):
     """How weights move."""
@@ -55,7 +57,13 @@ def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
 class Optimisers:
     """One or two optimisers that act as one."""
 
-    def __init__(self, recipe: OptimiserRecipe, named: Iterable[tuple[str, nn.Parameter]]) -> None:
+    def __init__(
+        self,
+        recipe: OptimiserRecipe,
+        named: Iterable[tuple[str, nn.Parameter]],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """``dtype``: what products are computed in."""
         self.recipe = recipe
         parameters = [(name, weight) for name, weight in named if weight.requires_grad]
         muon = [
@@ -76,9 +84,7 @@ class Optimisers:
             groups = [group for group in groups if group["params"]]
             self.all.append(torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True))
         if muon:
-            self.all.append(
-                torch.optim.Muon(muon, lr=recipe.muon_lr, weight_decay=recipe.weight_decay, nesterov=True)
-            )
+            self.all.append(Muon(muon, lr=recipe.muon_lr, weight_decay=recipe.weight_decay, dtype=dtype))
         for optimiser in self.all:
             for group in optimiser.param_groups:
                 group["peak"] = group["lr"]

@@ -164,7 +164,9 @@ def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: En
     return Tokens.open(folder, tokenizer)
 
 
-def _baseline(consumed: Iterable[Any], documents: list[Any], tokenizer: Tokenizer, job: Job) -> dict[str, float]:
+def _baseline(
+    consumed: Iterable[Any], documents: list[Any], tokenizer: Tokenizer, job: Job
+) -> dict[str, float]:
     """Bits per byte of a 5-gram model over the bytes that the run has read."""
     job.emit("stage", name="5-gram")
 

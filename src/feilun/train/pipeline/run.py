@@ -118,7 +118,7 @@ class Pipeline:
         part, folder = self._part(stage), self._folder(stage)
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = make[stage](part, folder)
-        if made is not None:
+        if made is not None and stage in BASES:
             write_report(part)
         return made
 

@@ -1,0 +1,346 @@
+"""``feilun train recipes/speedrun.toml``: from texts to models that are served, whole, killed and resumed, and planned only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.commands.conftest import Run
+from tests.support import Server, environment, eventually, feilun, run_feilun
+
+from feilun.jobs import Job, list_jobs
+from feilun.recipe import shipped
+from feilun.workspace import Manifest
+
+RECIPE = """
+kind = "pipeline"
+name = "path"
+size = "tiny"
+[corpus]
+recipe = "corpus.toml"
+sources = ["texts"]
+[pretrain]
+evaluate_tokens = 500
+[pretrain.data]
+sources = ["talk.jsonl"]
+heldout = 0.1
+[pretrain.tokenizer]
+vocab_size = 300
+[pretrain.model]
+hidden_size = 32
+layers = 2
+heads = 2
+context = 256
+[pretrain.run]
+steps = 8
+rows = 4
+length = 64
+save_every = 2
+[sft.data]
+sources = ["talk.jsonl"]
+heldout = 0.2
+[sft.optimiser]
+lr = 3e-3
+warmup = 2
+[sft.run]
+steps = 8
+rows = 8
+length = 128
+save_every = 2
+[pairs]
+prompts = 24
+[pairs.sampling]
+tokens = 8
+[reward.data]
+heldout = 0.2
+[reward.run]
+steps = 4
+rows = 4
+length = 128
+save_every = 2
+[ppo.rollout]
+prompts = 8
+most = 1000.0
+[ppo.rollout.sampling]
+tokens = 8
+[ppo.run]
+steps = 4
+rows = 4
+save_every = 2
+[dpo.data]
+heldout = 0.2
+[dpo.run]
+steps = 4
+rows = 4
+length = 128
+save_every = 2
+[evaluate]
+questions = "questions.jsonl"
+tokens = 8
+compared = 6
+[sizes.tiny]
+[sizes.vast]
+machine = {device = "A100-80G", count = 1000}
+pretrain.model = {hidden_size = 8192, layers = 64, heads = 64}
+pretrain.run = {steps = 1000, rows = 2000, length = 4096}
+"""
+CORPUS = """
+kind = "corpus"
+name = "texts"
+[[rules]]
+reason = "too_short"
+column = "score.units.v1"
+min = 5
+"""
+STAGES = ("corpus", "pretrain", "sft", "pairs", "reward", "ppo", "dpo")
+MADE = ("pretrain", "sft", "reward", "ppo", "dpo")
+WORDS = [
+    f"{first}{last}" for first in ("bo", "ri", "sa", "te", "mu") for last in ("at", "ver", "nd", "ll", "sic")
+]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe and its data beside it, all as small as they may be."""
+    folder = tmp_path_factory.mktemp("recipe")
+    (folder / "texts").mkdir()
+    for number in range(40):
+        text = " ".join(WORDS[(number * step) % 25] for step in range(1, 60))
+        (folder / "texts" / f"{number}.txt").write_text(f"Story {number}. {text}.", encoding="utf-8")
+    talk = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Where is boat {number}?"},
+                {"role": "assistant", "content": f"Boat {number} is on the {WORDS[number % 25]} river."},
+            ],
+            "lang": "en",
+        }
+        for number in range(60)
+    ]
+    questions = [
+        {
+            "id": f"q{number}",
+            "lang": "en",
+            "topic": "boats",
+            "messages": [{"role": "user", "content": f"Where is ship {number}?"}],
+            "checks": [{"contains": ["river"]}],
+        }
+        for number in range(4)
+    ]
+    for name, rows in (("talk", talk), ("questions", questions)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "corpus.toml").write_text(CORPUS, encoding="utf-8")
+    path = folder / "path.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a run that nobody disturbed."""
+    workspace = tmp_path_factory.mktemp("whole")
+    ran = run_feilun("-w", workspace, "train", recipe)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return workspace
+
+
+def ids(workspace: Path) -> dict[str, str]:
+    return {stage: Manifest.read(workspace / "models" / f"path-tiny-{stage}").id for stage in MADE}
+
+
+def job_of(workspace: Path) -> Job:
+    return list_jobs(workspace / "runs")[-1]
+
+
+def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
+    job = job_of(whole)
+    assert [event["name"] for event in job.events() if event["event"] == "stage" and "part" not in event] == [
+        *("corpus", "pretrain", "evaluate pretrain", "sft", "evaluate sft", "pairs", "reward"),
+        *("ppo", "evaluate ppo", "dpo", "evaluate dpo", "compare"),
+    ]
+    results = json.loads((job.folder / "results.json").read_text())
+    assert [model["stage"] for model in results["models"]] == ["pretrain", "sft", "ppo", "dpo"]
+    for model in results["models"]:
+        assert 0 < model["bits"]["all"] < 10
+        assert len(model["questions"]) == 4
+        assert len(model["heldout"]) == 6
+    assert 0 < results["ngram"]["all"] < 10
+    assert set(results["reward_accuracy"]) >= {"all"}
+    assert {(one["after"], one["scorer"]) for one in results["wins"]} == {
+        (stage, scorer) for stage in ("ppo", "dpo") for scorer in ("reward", "checks", "questions")
+    }
+    page = (job.folder / "report.html").read_text(encoding="utf-8")
+    assert "Where is ship 3?" in page
+    for stage in ("pretrain", "sft", "reward", "ppo", "dpo"):
+        assert f"{stage}/report.html" in page
+        assert "<svg" in (job.folder / stage / "report.html").read_text(encoding="utf-8")
+
+
+def test_pairs_are_what_was_written_over_what_the_model_says_itself(whole: Path) -> None:
+    folder = whole / "datasets" / "path-tiny-pairs"
+    pairs = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()]
+    prompts = [json.loads(line) for line in (folder / "prompts.jsonl").read_text().splitlines()]
+    assert 12 < len(pairs) <= 24
+    assert all(pair["chosen"]["content"].endswith("river.") for pair in pairs)
+    assert all(pair["chosen"] != pair["rejected"] for pair in pairs)
+    # What fine-tuning keeps apart is not in the prompts of reinforcement either.
+    assert 40 <= len(prompts) < 60
+    assert all(row["messages"][-1]["role"] == "user" for row in prompts)
+
+
+def test_its_models_are_listed_with_their_stages_and_answer(whole: Path) -> None:
+    listed = json.loads(run_feilun("-w", whole, "models", "list", "--json").stdout)
+    stages = {row["name"]: row["stages"] for row in listed}
+    assert stages["path-tiny-ppo"] == ["pretrain", "sft", "reward", "ppo"]
+    assert stages["path-tiny-dpo"] == ["pretrain", "sft", "dpo"]
+    server = Server(whole)
+    try:
+        server.wait_until_ready()
+        asked = {
+            "model": "path-tiny-ppo",
+            "messages": [{"role": "user", "content": "Where?"}],
+            "max_tokens": 8,
+        }
+        with server.client() as client:
+            said = client.post("/v1/chat/completions", json=asked)
+        assert said.status_code == 200, said.text
+        assert said.json()["usage"]["completion_tokens"] > 0
+    finally:
+        server.stop()
+
+
+def started(recipe: Path, workspace: Path, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        feilun("-w", workspace, "train", recipe, "--json", *more),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def killed_in(stage: str, recipe: Path, workspace: Path) -> None:
+    """Kill a run, and its workers, once it has begun a stage and gone some steps."""
+    process = started(recipe, workspace)
+
+    def far_enough() -> bool:
+        assert process.poll() is None
+        jobs = list_jobs(workspace / "runs")
+        events: Iterator[dict[str, Any]] = jobs[-1].events() if jobs else iter(())
+        if stage == "pairs":  # which has no steps
+            return any(event.get("name") == stage for event in events)
+        told = "stage" if stage == "corpus" else "checkpoint"
+        return any((event.get("part"), event["event"]) == (stage, told) for event in events)
+
+    eventually(far_enough, what=f"for {stage}")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    "stage", ["ppo", *(pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES if stage != "ppo")]
+)
+def test_killed_anywhere_it_ends_with_the_same_weights(
+    stage: str, recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    killed_in(stage, recipe, tmp_path)
+    assert job_of(tmp_path).state == "interrupted"
+    ran = run_feilun("-w", tmp_path, "train", recipe, "--resume")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert len(list_jobs(tmp_path / "runs")) == 1
+    assert ids(tmp_path) == ids(whole)
+
+
+def test_a_stage_whose_artifact_is_gone_is_named_and_the_others_are_let_be(
+    recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "copy"
+    shutil.copytree(whole, workspace)
+    job = job_of(workspace)
+    events = (job.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    (job.folder / "events.jsonl").write_text("".join(line for line in events if '"finished"' not in line))
+    shutil.rmtree(workspace / "models" / "path-tiny-reward")
+    before = {path: path.stat().st_mtime_ns for path in (workspace / "models").rglob("*.safetensors")}
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert ran.returncode == 1
+    assert "Stage reward: what it left in" in ran.stderr
+    assert "is gone" in ran.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    shutil.copytree(workspace / "models" / "path-tiny-sft", workspace / "models" / "path-tiny-reward")
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert "is of another run" in ran.stderr
+
+
+def test_another_recipe_is_not_gone_on_with(recipe: Path, tmp_path: Path) -> None:
+    killed_in("sft", recipe, tmp_path)
+    other = recipe.with_name("other.toml")
+    other.write_text(RECIPE.replace("[reward.data]\nheldout = 0.2", "[reward.data]\nheldout = 0.1"))
+    ran = run_feilun("-w", tmp_path, "train", other, "--resume")
+    assert ran.returncode == 1
+    assert "reward.data.heldout is not what it was" in ran.stderr
+    assert job_of(tmp_path).state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        (("", ""), ["--size", "huge"], "There is no size 'huge'. Sizes here: tiny, vast."),
+        (("[sft.data]", '[sft]\nbase = "x"\n[sft.data]'), [], "sft.base is the pipeline's to say"),
+        (("tokens = 8\ncompared", "token = 8\ncompared"), [], "unknown key 'evaluate.token'"),
+        (('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["gone.jsonl"]'), [], "There is no data at"),
+        (("", ""), ["--processes", "2"], "A pipeline runs in one process"),
+        (('"questions.jsonl"', '"none.jsonl"'), [], "Cannot read the questions"),
+        (('"corpus.toml"', '"none.toml"'), [], "Cannot read the recipe"),
+    ],
+)
+def test_faults_are_said_before_any_work(
+    change: tuple[str, str], options: list[str], said: str, recipe: Path, tmp_path: Path, run: Run
+) -> None:
+    path = recipe.with_name(f"fault-{tmp_path.name}.toml")
+    path.write_text(RECIPE.replace(*change) if change[0] else RECIPE)
+    ran = run("-w", tmp_path, "train", path, *options)
+    assert ran.returncode != 0
+    assert said in ran.stderr, ran.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_size_that_nobody_can_train_here_is_planned_and_built_without_weights(
+    recipe: Path, tmp_path: Path, run: Run
+) -> None:
+    ran = run("-w", tmp_path, "train", recipe, "--size", "vast", "--dry-run", "--json")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["params"] > 40e9
+    assert told["shards"]["processes"] == 1000
+    assert told["plan"]["count"] == 1000
+    assert told["plan"]["days"]["low"] < told["plan"]["days"]["expected"] < told["plan"]["days"]["high"]
+    assert told["order"]["first"]["0"] != told["order"]["first"]["999"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_shipped_recipe_walks_every_stage(tmp_path: Path) -> None:
+    ran = run_feilun("-w", tmp_path, "train", shipped("speedrun.toml"), "--size", "smoke", "--json")
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr
+    listed = json.loads(run_feilun("-w", tmp_path, "models", "list", "--json").stdout)
+    stages = {row["name"]: row["stages"] for row in listed}
+    assert stages["speedrun-smoke-ppo"] == ["pretrain", "sft", "reward", "ppo"]
+
+
+@pytest.mark.parametrize("size", ["nano", "micro", "mini", "small", "enterprise", "industry", "general"])
+def test_every_rung_of_the_ladder_is_a_recipe_that_can_be_planned(
+    size: str, tmp_path: Path, run: Run
+) -> None:
+    ran = run("-w", tmp_path, "train", shipped("speedrun.toml"), "--size", size, "--dry-run", "--json")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    wanted = {"mini": 1.1e8, "small": 4.8e8, "enterprise": 1e10, "industry": 1e11, "general": 1e12}
+    if size in wanted:
+        assert told["params"] == pytest.approx(wanted[size], rel=0.1)
