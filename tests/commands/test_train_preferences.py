@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.support import run_feilun
 
 from feilun.jobs import Job, list_jobs
@@ -219,10 +220,38 @@ def test_a_verifier_that_raises_names_the_prompt(workspace: Path) -> None:
     assert "rows.jsonl:" in refused.stderr
 
 
-def test_several_processes_are_for_pairs_only(workspace: Path) -> None:
-    refused = train(workspace, recipe("grpo"), lines(workspace / "rows.jsonl", QUESTIONS), "--processes", "2")
-    assert refused.returncode != 0
-    assert "one process" in refused.stderr
+@pytest.mark.parametrize("kind", ["grpo", "ppo"])
+def test_two_processes_draw_and_learn_what_one_does(kind: str, workspace: Path) -> None:
+    if kind == "ppo":
+        source, more = lines(workspace / "rows.jsonl", PAIRS[:8]), 'reward = "reward"\n'
+    else:
+        source, more = lines(workspace / "rows.jsonl", QUESTIONS), "group = 4\n" + LORA
+    more += "[rollout]\nprompts = 4\nmost = 10000.0\n[rollout.sampling]\ntokens = 6\n"
+    text = recipe(kind, more, "steps = 4")
+    if kind == "ppo":
+        text = text.replace("rows = 8", "rows = 4")
+    for name, options in (("one", []), ("two", ["--processes", "2"])):
+        made = train(workspace, text, source, "--name", f"{kind}-{name}", *options)
+        assert made.returncode == 0, made.stderr
+    drawn = [
+        [
+            event["text"]
+            for event in newest(workspace, f"{kind}-{name}").events()
+            if event["event"] == "sample"
+        ]
+        for name in ("one", "two")
+    ]
+    assert drawn[0] == drawn[1]
+    one, two = (
+        load_file(next((workspace / "models" / f"{kind}-{name}").glob("*model.safetensors")))
+        for name in ("one", "two")
+    )
+    for name, weight in one.items():
+        torch.testing.assert_close(weight, two[name], atol=2e-4, rtol=1e-3)
+
+
+def newest(workspace: Path, name: str) -> Job:
+    return next(job for job in reversed(list_jobs(workspace / "runs")) if job.record.name == name)
 
 
 def test_two_processes_learn_what_one_does(workspace: Path) -> None:

@@ -120,7 +120,6 @@ def train(
 
         from feilun.train import prefer, pretrain, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
         from feilun.train.distributed import in_world
-        from feilun.train.reinforce import needs_one_process
 
     workspace = Workspace(context.obj)
     sources = [found(workspace.path, one) for one in source or []]
@@ -144,8 +143,6 @@ def train(
     if only_dry:
         _dry(asked.wanted(), "here", processes, workspace, as_json)
         return
-    if processes > 1 and asked.wanted().kind in ("ppo", "grpo"):
-        raise needs_one_process()
     if ray is not None and not in_world():
         job = asked.job(workspace, resume)
         together = partial(work, asked.absolute(), workspace, True)

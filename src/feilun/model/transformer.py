@@ -257,6 +257,20 @@ class Transformer(nn.Module):
         assert self.value is not None, "the model has no value head"
         return self.value(hidden.to(torch.promote_types(hidden.dtype, torch.float32)))[..., 0]
 
+    def chosen_and_values(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        packing: Packing | None = None,
+        dtype: torch.dtype = torch.float32,
+        *,
+        temperature: float = 1.0,
+    ) -> tuple[Tensor, Tensor | None]:
+        """`logprobs` at a temperature, and `values` if there is a value head, in one reading."""
+        hidden = self.hidden(ids, packing, dtype)
+        values = self.worth(hidden) if self.value is not None else None
+        return self.chosen(hidden / temperature, targets), values
+
     def forward(
         self, ids: Tensor, packing: Packing | None = None, dtype: torch.dtype = torch.float32
     ) -> Tensor:

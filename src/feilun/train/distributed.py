@@ -9,6 +9,7 @@ reads its own rows. A `World` of one process costs nothing and needs no process 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -61,6 +62,14 @@ class World:
         holder = [value]
         dist.broadcast_object_list(holder, src=0)
         return holder[0]
+
+    def joined(self, values: list[T]) -> list[T]:
+        """Every process's values one after the other, in all of them."""
+        if self.size == 1:
+            return values
+        parts: list[list[T]] = [[] for _ in range(self.size)]
+        dist.all_gather_object(parts, values)
+        return [value for part in parts for value in part]
 
     @contextlib.contextmanager
     def first_before_others(self) -> Generator[None]:
@@ -133,8 +142,25 @@ def shard(model: Transformer, world: World) -> None:
     for block in model.blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    for method in ("nats", "logprobs", "values", "following"):
+    for method in ("nats", "logprobs", "values", "chosen_and_values", "following"):
         register_fsdp_forward_method(model, method)
+
+
+class Whole:
+    """A model whose weights are spread over the processes, whole in each of them: to draw from, token by token.
+
+    It is made before the weights are spread, and costs the memory of a second model. A model in one process is its own.
+    """
+
+    def __init__(self, model: Transformer, world: World) -> None:
+        self._spread = model
+        self.model = copy.deepcopy(model) if world.size > 1 else model
+
+    def refresh(self) -> None:
+        """Let it be what the spread one has become. All processes have to call this together."""
+        if self.model is not self._spread:
+            state = get_model_state_dict(self._spread, options=StateDictOptions(full_state_dict=True))
+            self.model.load_state_dict(state)
 
 
 def gathered(model: Transformer, lora: Lora | None, world: World) -> Transformer:

@@ -22,6 +22,7 @@ from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.batches import StepBatches
 from feilun.train.before import Before
+from feilun.train.distributed import Whole, World
 from feilun.train.judges import Judge, signs_of_hacking
 from feilun.train.objectives import Batch
 from feilun.train.pairs import padded
@@ -90,19 +91,33 @@ class Rollouts:
         dtype: torch.dtype,
         by_rows: bool,
         seed: int = 0,
+        world: World | None = None,
     ) -> None:
-        """``rows``: of a step. Raises `FeilunError` if a rollout is no whole number of them."""
-        self._model, self._prompts, self._judge, self._learn = model, prompts, judge, learn
+        """``rows``: of a step, over all processes. The model is not spread over them yet.
+
+        Raises `FeilunError` if a rollout is no whole number of steps, or cannot be shared among the processes evenly.
+        """
+        self._world = world or World()
+        self._policy = Whole(model, self._world)
+        self._model = self._policy.model
+        self._prompts, self._judge, self._learn = prompts, judge, learn
         self._recipe, self._job, self._seed = recipe, job, seed
         self._copies, self._rows, self._by_rows = copies, rows, by_rows
         self._stop, self._decode, self._pad_id, self._dtype = stop, decode, pad_id, dtype
-        self._before = Before(model)
+        self._before = Before(self._model)
         self._controller = Controller(recipe.penalty, recipe.target)
         drawn = recipe.prompts * copies
         if drawn % rows:
             raise FeilunError(
                 f"A rollout has {drawn} answers ({recipe.prompts} prompts, {copies} each), which are not whole steps of {rows} rows.",
                 f"一次采样有 {drawn} 个回答（{recipe.prompts} 个提示，各 {copies} 个），无法按每步 {rows} 行整分。",
+                code="uneven_batch",
+            )
+        if recipe.prompts % self._world.size or rows % self._world.size:
+            raise FeilunError(
+                f"{recipe.prompts} prompts of a rollout and {rows} rows of a step cannot be shared among {self._world.size} "
+                "processes evenly.",
+                f"一次采样的 {recipe.prompts} 个提示与每步 {rows} 行无法平均分给 {self._world.size} 个进程。",
                 code="uneven_batch",
             )
         self.stride = recipe.epochs * (drawn // rows)
@@ -121,6 +136,7 @@ class Rollouts:
         self._controller.weight = state["penalty"]
 
     def _steps_of(self, number: int) -> list[StepBatches]:
+        self._policy.refresh()
         self._model.eval()
         drawn = self._draw(number)
         self._model.train()
@@ -133,55 +149,83 @@ class Rollouts:
                 places = torch.from_numpy(rows)
                 batch = chosen_rows(whole, places.to(drawn.ids.device))
                 learnt = len(rows) if self._by_rows else batch.learnt
-                steps.append(StepBatches([batch], learnt, int(drawn.lengths[places].sum())))
+                mine = batch.rows(self._share(len(rows)))
+                steps.append(StepBatches([mine], learnt, int(drawn.lengths[places].sum())))
         return steps
 
     def _draw(self, number: int) -> Drawn:
+        """Every process draws and judges its share; what all have drawn is the same in each of them."""
         asked = [prompt for prompt in self._asked(number) for _ in range(self._copies)]
+        share = self._share(len(asked))
+        mine = asked[share]
         answers = sample(
             self._model,
-            [prompt.ids for prompt in asked[:: self._copies]],
+            [prompt.ids for prompt in mine[:: self._copies]],
             self._recipe.sampling,
             stop=self._stop,
             seed=[self._seed, number],
             copies=self._copies,
+            first=share.start,
             dtype=self._dtype,
         )
-        rewards = self._judge(asked, answers)
+        judged = self._judge(mine, answers)
+        batch = padded(_sides(mine, answers), self._pad_id).to(self._model.device)
+        # Those of the sampler are the same but for rounding, which in bfloat16 is too much.
+        exact = self._dtype == torch.float32
+        own = [answer.logprobs for answer in answers] if exact else self._logprobs(batch)
+        with self._before():
+            before = self._logprobs(batch)
+        drawn = self._world.joined(list(zip(answers, judged, own, before, strict=True)))
+        return self._whole(number, asked, drawn)
+
+    def _share(self, rows: int) -> slice:
+        """This process's of so many rows."""
+        share = rows // self._world.size
+        return slice(self._world.rank * share, (self._world.rank + 1) * share)
+
+    def _whole(
+        self,
+        number: int,
+        asked: list[Prompt],
+        found: list[tuple[Answer, float, list[float], list[float]]],
+    ) -> Drawn:
+        answers, rewards = [answer for answer, *_ in found], [reward for _, reward, *_ in found]
         scores = torch.tensor(rewards) - self._recipe.unended * torch.tensor(
             [float(answer.end == "length") for answer in answers]
         )
         device = self._model.device
-        batch = padded(
-            [Side([*p.ids, *a.ids], len(p.ids)) for p, a in zip(asked, answers, strict=True)], self._pad_id
-        )
-        batch = batch.to(device)
+        batch = padded(_sides(asked, answers), self._pad_id).to(device)
         counts = batch.targets != IGNORED
 
         def spread(values: list[list[float]]) -> Tensor:
             flat = torch.tensor([value for row in values for value in row], device=device)
             return torch.zeros(counts.shape, device=device).masked_scatter(counts, flat)
 
-        # Those of the sampler are the same but for rounding, which in bfloat16 is too much.
-        exact = self._dtype == torch.float32
-        old = spread([answer.logprobs for answer in answers]) if exact else self._logprobs(batch)
-        values = spread([answer.values or [0.0] * len(answer.ids) for answer in answers])
-        with self._before():
-            reference = self._logprobs(batch)
-        lengths = torch.tensor([len(p.ids) + len(a.ids) for p, a in zip(asked, answers, strict=True)])
-        drawn = Drawn(batch.ids, batch.targets, lengths, old, reference, values, scores.to(device))
+        drawn = Drawn(
+            batch.ids,
+            batch.targets,
+            lengths=torch.tensor([len(p.ids) + len(a.ids) for p, a in zip(asked, answers, strict=True)]),
+            old=spread([own for _, _, own, _ in found]),
+            reference=spread([before for *_, before in found]),
+            values=spread([answer.values or [0.0] * len(answer.ids) for answer in answers]),
+            scores=scores.to(device),
+        )
         self._tell(number, asked, answers, rewards, drawn)
         return drawn
 
     @torch.no_grad()
-    def _logprobs(self, batch: Batch) -> Tensor:
+    def _logprobs(self, batch: Batch) -> list[list[float]]:
+        """Of the answers' tokens, row by row."""
         temperature = self._recipe.sampling.temperature
-        found: list[Tensor] = []
+        found: list[list[float]] = []
         for begin in range(0, len(batch.ids), self._rows):
             part = batch.rows(slice(begin, begin + self._rows))
             hidden = self._model.hidden(part.ids, dtype=self._dtype)
-            found.append(self._model.chosen(hidden / temperature, part.targets))
-        return torch.cat(found)
+            chosen = self._model.chosen(hidden / temperature, part.targets)
+            found += [
+                row[targets != IGNORED].tolist() for row, targets in zip(chosen, part.targets, strict=True)
+            ]
+        return found
 
     def _asked(self, number: int) -> list[Prompt]:
         """The prompts of a rollout: all, in an order of each epoch's own, before one comes again."""
@@ -221,6 +265,10 @@ class Rollouts:
                 "之前的检查点未受影响。请降低学习率，或提高 rollout.penalty。",
                 code="kl_ran_away",
             )
+
+
+def _sides(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Side]:
+    return [Side([*p.ids, *a.ids], len(p.ids)) for p, a in zip(prompts, answers, strict=True)]
 
 
 def chosen_rows(batch: Batch, rows: Tensor) -> Batch:

@@ -34,8 +34,9 @@ class Grpo(Tally):
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         counts, facts = batch.targets != IGNORED, batch.facts
-        hidden = model.hidden(batch.ids, batch.packing, dtype)
-        now = model.chosen(hidden / self._temperature, batch.targets)
+        now, _ = model.chosen_and_values(
+            batch.ids, batch.targets, batch.packing, dtype, temperature=self._temperature
+        )
         loss, clipped = clipped_ratio(now - facts["old"], facts["advantages"][:, None], *self._clip)
         if self._beta:
             behind = facts["reference"] - now

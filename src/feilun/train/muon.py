@@ -72,10 +72,10 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x: Tensor = matrices.to(dtype)
+    x = matrices.to(dtype)
     x = x.mT if tall else x
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=EPS)
+    x = x / x.square().sum((-2, -1), keepdim=True).sqrt().clamp(min=EPS)
     for _ in range(ITERATIONS):
-        gram: Tensor = x @ x.mT
+        gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return x.mT if tall else x

@@ -32,10 +32,12 @@ class Ppo(Tally):
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         counts, facts = batch.targets != IGNORED, batch.facts
-        hidden = model.hidden(batch.ids, batch.packing, dtype)
-        now = model.chosen(hidden / self._temperature, batch.targets)
+        now, value = model.chosen_and_values(
+            batch.ids, batch.targets, batch.packing, dtype, temperature=self._temperature
+        )
+        assert value is not None, "the policy has no value head"
         policy, clipped = clipped_ratio(now - facts["old"], facts["advantages"], self._clip, self._clip)
-        value, before, wanted = model.worth(hidden), facts["values"], facts["returns"]
+        before, wanted = facts["values"], facts["returns"]
         near = before + (value - before).clamp(-self._clip_value, self._clip_value)
         error = torch.maximum((value - wanted).square(), (near - wanted).square()) / 2
         self.add(clipped=clipped[counts].float(), value_error=(value - wanted)[counts].square())

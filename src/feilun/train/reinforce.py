@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor
 
 from feilun.jobs import Job
-from feilun.text import FeilunError
 from feilun.train.advantages import of_group
 from feilun.train.distributed import World
 from feilun.train.experience import Drawn, Rollouts
@@ -38,12 +37,11 @@ def reinforce(
     """Run a recipe inside ``job.running()`` on the base model at ``base``, as `feilun.train.sft.fine_tune` does.
 
     ``reward``: a reward model's folder, or a function of a prompt's line and an answer. The adapter, or the model, becomes the
-    artifact ``folder``, which is returned; None if the job was asked to stop before the end. Raises `FeilunError` if a reward
+    artifact ``folder``, which is returned; None if the job was asked to stop before the end. Several processes each call this
+    with their ``world``: each draws its share of the answers from weights that are whole in each of them. Raises `FeilunError` if a reward
     model is of another tokenizer, a verifier fails, or the policy runs away; the last checkpoint is then as it was.
     """
     world = world or World()
-    if world.size > 1:
-        raise needs_one_process()
     tuned = Tuned.open(recipe, base, adapter, world)
     run, rollout, dtype = recipe.run, recipe.rollout, recipe.run.torch_dtype
     tuned.model.to(world.device)
@@ -99,6 +97,7 @@ def reinforce(
         dtype=dtype,
         by_rows=isinstance(recipe, GrpoRecipe) and recipe.mean == "answers",
         seed=recipe.seed,
+        world=world,
     )
     wanted = run.steps or rollouts.stride * math.ceil(recipe.epochs * len(prompts) / rollout.prompts)
     # Whole rollouts: a longer run may then go on from where this one ends.
@@ -131,12 +130,3 @@ def reinforce(
         figures |= {name: last[name] for name in ("reward", "kl", "length", "ended")}
     tuned.publish(folder, job, world, sources, figures)
     return folder
-
-
-def needs_one_process() -> FeilunError:
-    """What is said to those who ask for several."""
-    return FeilunError(
-        "PPO and GRPO run in one process: the sampler needs whole weights. Reward models, DPO and KTO run in several.",
-        "PPO 与 GRPO 只支持单进程：采样需要完整权重。奖励模型、DPO 与 KTO 支持多进程。",
-        code="one_process",
-    )

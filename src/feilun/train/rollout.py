@@ -62,9 +62,13 @@ def sample(
     stop: Collection[int],
     seed: Sequence[int] | int = 0,
     copies: int = 1,
+    first: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> list[Answer]:
-    """``copies`` answers to each prompt, those of a prompt together, up to a token of ``stop``, which is part of them."""
+    """``copies`` answers to each prompt, those of a prompt together, up to a token of ``stop``, which is part of them.
+
+    ``first``: the number of the first row among those that other processes draw with the same seed.
+    """
     device, rows = model.device, len(prompts) * copies
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
@@ -76,7 +80,7 @@ def sample(
         each = torch.arange(len(prompts), device=device).repeat_interleave(copies)
         cache.choose(each)
         hidden = hidden[each]
-    chances = _uniform(seed, rows, sampling.tokens).to(device)
+    chances = _uniform(seed, range(first, first + rows), sampling.tokens).to(device)
     ends = torch.tensor(sorted(stop), device=device)
     drawn = torch.zeros(rows, sampling.tokens, dtype=torch.long, device=device)
     logprobs = torch.zeros(
@@ -138,8 +142,8 @@ def choose(logits: Tensor, sampling: Sampling, chance: Tensor) -> tuple[Tensor, 
     return token[:, 0], whole.gather(1, token).log()[:, 0]
 
 
-def _uniform(seed: Sequence[int] | int, rows: int, tokens: int) -> Tensor:
+def _uniform(seed: Sequence[int] | int, rows: range, tokens: int) -> Tensor:
     """(rows, tokens), from 0 to 1: of each row the same, however many there are."""
     seeds = [seed] if isinstance(seed, int) else list(seed)
-    drawn = [np.random.Generator(np.random.PCG64([*seeds, row])).random(tokens) for row in range(rows)]
+    drawn = [np.random.Generator(np.random.PCG64([*seeds, row])).random(tokens) for row in rows]
     return torch.from_numpy(np.stack(drawn))
