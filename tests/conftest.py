@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+
+# The tests run in as many processes as there are cores. Before anything imports PyTorch: its threads, which wait for one another
+# in every product of the tests' tiny models, made a test of 5 seconds take 100.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +17,8 @@ import openai
 import pytest
 from tests.support import MODEL, Server
 
-os.environ["FEILUN_DEFAULT_MODEL"] = (
-    MODEL  # the smallest and quickest; what tests the default takes this away
-)
+# The smallest and quickest; what tests the default takes this away.
+os.environ["FEILUN_DEFAULT_MODEL"] = MODEL
 
 StartServer = Callable[..., Server]
 

@@ -60,6 +60,8 @@ def run_pipeline(
             code="other_recipe",
         )
     job = found or Job.create(runs, KIND, wanted.name, asked)
+    if not as_json and (plan := _planned(wanted, workspace)):
+        typer.echo(say(f"Base model: {plan}", f"基座模型：{plan}"), err=True)
     watching = threading.Thread(target=partial(follow, as_json=as_json), args=(job,))
     with job.running():
         watching.start()
@@ -71,3 +73,14 @@ def run_pipeline(
         tell_stopped(job)
     elif not as_json:
         typer.echo(say(f"Report: {made / REPORT}", f"报告：{made / REPORT}"))
+
+
+def _planned(wanted: PipelineRecipe, workspace: Workspace) -> str | None:
+    """What the longest stage will take on this machine's processor; None on a GPU, whose speed nobody has measured."""
+    import torch
+
+    from feilun.commands.planned import Planned
+
+    if torch.cuda.is_available():
+        return None
+    return Planned(wanted.pretrain.model_dump(mode="json"), workspace.path).before()

@@ -128,5 +128,6 @@ def reinforce(
     last = job.last("rollout")
     if last is not None:
         figures |= {name: last[name] for name in ("reward", "kl", "length", "ended")}
-    tuned.publish(folder, job, world, sources, figures)
+    judged_by = [reward] if isinstance(reward, Path) else []
+    tuned.publish(folder, job, world, [*sources, *judged_by], figures)
     return folder
