@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from tests.commands.conftest import Run
 from tests.support import Server, environment, eventually, feilun, run_feilun
 
@@ -259,6 +261,21 @@ def test_killed_anywhere_it_ends_with_the_same_weights(
     assert ids(tmp_path) == ids(whole)
 
 
+@pytest.mark.slow
+def test_two_processes_make_what_one_makes(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    ran = run_feilun("-w", tmp_path, "train", recipe, "--processes", "2")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    weights = [
+        load_file(workspace / "models" / "path-tiny-sft" / "model.safetensors")
+        for workspace in (whole, tmp_path)
+    ]
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, atol=2e-3, rtol=1e-2, msg=name)
+    listed = json.loads(run_feilun("-w", tmp_path, "models", "list", "--json").stdout)
+    stages = {row["name"]: row["stages"] for row in listed}
+    assert stages["path-tiny-ppo"] == ["pretrain", "sft", "reward", "ppo"]
+
+
 def test_a_stage_whose_artifact_is_gone_is_named_and_the_others_are_let_be(
     recipe: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -296,7 +313,7 @@ def test_another_recipe_is_not_gone_on_with(recipe: Path, tmp_path: Path) -> Non
         (("[sft.data]", '[sft]\nbase = "x"\n[sft.data]'), [], "sft.base is the pipeline's to say"),
         (("tokens = 8\ncompared", "token = 8\ncompared"), [], "unknown key 'evaluate.token'"),
         (('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["gone.jsonl"]'), [], "There is no data at"),
-        (("", ""), ["--processes", "2"], "A pipeline runs in one process"),
+        (("", ""), ["--max-steps", "2"], "A pipeline runs to its end"),
         (('"questions.jsonl"', '"none.jsonl"'), [], "Cannot read the questions"),
         (('"corpus.toml"', '"none.toml"'), [], "Cannot read the recipe"),
     ],

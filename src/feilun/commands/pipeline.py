@@ -2,85 +2,81 @@
 
 from __future__ import annotations
 
-import threading
 import tomllib
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from feilun.commands.jobs import follow, job_to_resume, tell_stopped
+from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
-from feilun.text import FeilunError, say
+from feilun.text import FeilunError
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:
+    from feilun.train.distributed import World
     from feilun.train.pipeline.recipe import PipelineRecipe
+    from feilun.train.recipe import PretrainRecipe
 
 KIND = "pipeline"
 
 
-def read_pipeline(path: Path, size: str | None, name: str | None) -> PipelineRecipe:
-    """The recipe with the values of the size, called after it if it is not given a name.
+@dataclass(frozen=True)
+class AskedPipeline:
+    """What the command line asks for: as `feilun.commands.train.Asked`, of all stages."""
 
-    Raises `FeilunError` for a fault in it, or a size that it does not have.
-    """
-    from feilun.train.pipeline.recipe import PipelineRecipe, values_of
+    beside: Path
+    """The recipe's folder."""
+    wanted: PipelineRecipe
 
-    table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    values: dict[str, Any] = values_of(table, size)
-    called = name or f"{table.get('name')}-{values['size']}"
-    return read_recipe(path, PipelineRecipe, {**values, "name": called})
+    @classmethod
+    def of(cls, path: Path, size: str | None, name: str | None, sources: list[Path]) -> AskedPipeline:
+        """The recipe with the values of the size, called after it if it is not given a name.
 
+        Raises `FeilunError` for a fault in it, or a size that it does not have.
+        """
+        from feilun.train.pipeline.recipe import PipelineRecipe, values_of
 
-def run_pipeline(
-    workspace: Workspace,
-    recipe: Path,
-    wanted: PipelineRecipe,
-    sources: list[str],
-    *,
-    resume: bool,
-    as_json: bool,
-) -> None:
-    from feilun.train.pipeline.recipe import first_difference
-    from feilun.train.pipeline.run import REPORT, Pipeline
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values: dict[str, Any] = values_of(table, size)
+        called = name or f"{table.get('name')}-{values['size']}"
+        wanted = read_recipe(path, PipelineRecipe, {**values, "name": called})
+        if sources:
+            wanted.corpus.sources = [str(source.absolute()) for source in sources]
+        return cls(path.parent.absolute(), wanted)
 
-    if sources:
-        wanted.corpus.sources = [str(Path(path).absolute()) for path in sources]
-    runs, asked = workspace.path / "runs", wanted.model_dump(mode="json")
-    found = job_to_resume(runs, KIND, wanted.name) if resume else None
-    if found and (key := first_difference(found.record.recipe, asked)):
-        stage = key.split(".")[0]
-        raise FeilunError(
-            f"The run {found.id} was begun with another recipe: {key} is not what it was. What its stage {stage} made would not "
-            "be what the recipe says. Put it back, or start anew without --resume.",
-            f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变，其阶段 {stage} 的产物将与配方不符。请改回，或去掉 --resume 重新开始。",
-            code="other_recipe",
-        )
-    job = found or Job.create(runs, KIND, wanted.name, asked)
-    if not as_json and (plan := _planned(wanted, workspace)):
-        typer.echo(say(f"Base model: {plan}", f"基座模型：{plan}"), err=True)
-    watching = threading.Thread(target=partial(follow, as_json=as_json), args=(job,))
-    with job.running():
-        watching.start()
-        made = Pipeline(wanted, recipe.parent, workspace, job).run()
-        if made is not None:
-            job.emit("report", path=str(made / REPORT))
-    watching.join()
-    if made is None:
-        tell_stopped(job)
-    elif not as_json:
-        typer.echo(say(f"Report: {made / REPORT}", f"报告：{made / REPORT}"))
+    def job(self, workspace: Workspace, resume: bool) -> Job:
+        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe."""
+        from feilun.train.pipeline.recipe import first_difference
 
+        runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")
+        found = job_to_resume(runs, KIND, self.wanted.name) if resume else None
+        if found and (key := first_difference(found.record.recipe, asked)):
+            stage = key.split(".")[0]
+            raise FeilunError(
+                f"The run {found.id} was begun with another recipe: {key} is not what it was. What its stage {stage} made would "
+                "not be what the recipe says. Put it back, or start anew without --resume.",
+                f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变，阶段 {stage} 的产物将与配方不符。"
+                "请改回，或去掉 --resume 重新开始。",
+                code="other_recipe",
+            )
+        return found or Job.create(runs, KIND, self.wanted.name, asked)
 
-def _planned(wanted: PipelineRecipe, workspace: Workspace) -> str | None:
-    """What the longest stage will take on this machine's processor; None on a GPU, whose speed nobody has measured."""
-    import torch
+    def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
+        from feilun.train.pipeline.run import Pipeline
 
-    from feilun.commands.planned import Planned
+        made = Pipeline(self.wanted, self.beside, workspace, job, world).run()
+        if made is not None and world.first:
+            job.emit("report", path=str(made))
+        return made
 
-    if torch.cuda.is_available():
-        return None
-    return Planned(wanted.pretrain.model_dump(mode="json"), workspace.path).before()
+    def made(self, job: Job, workspace: Workspace) -> Path:
+        """What a run that has ended has left: the report."""
+        from feilun.train.pipeline.run import REPORT
+
+        return job.folder / REPORT
+
+    @property
+    def pretraining(self) -> PretrainRecipe:
+        """What takes most of the time."""
+        return self.wanted.pretrain

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -16,7 +16,7 @@ from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume, tell_stopped
-from feilun.commands.pipeline import KIND, read_pipeline, run_pipeline
+from feilun.commands.pipeline import KIND, AskedPipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
 from feilun.recipe import read_recipe
@@ -26,7 +26,7 @@ from feilun.workspace import Workspace
 if TYPE_CHECKING:  # PyTorch is imported by those who train only
     from feilun.commands.planned import Planned
     from feilun.train.distributed import World
-    from feilun.train.recipe import Recipe
+    from feilun.train.recipe import PretrainRecipe, Recipe
 
 HELP = say(
     "Train what a recipe says. Killed or stopped (Ctrl+C), it goes on with --resume.\n\n"
@@ -122,37 +122,20 @@ def train(
         from feilun.train.distributed import in_world
 
     workspace = Workspace(context.obj)
-    sources = [found(workspace.path, one) for one in source or []]
-    if _kind(recipe) == KIND:
-        wanted = read_pipeline(recipe, size, name)
-        if only_dry:
-            machine = wanted.machine
-            _dry(wanted.pretrain, machine.device, machine.count, workspace, as_json)
-            return
-        if processes > 1 or ray is not None or in_world() or max_steps is not None:
-            raise _pipeline_alone()
-        run_pipeline(workspace, recipe, wanted, list(map(str, sources)), resume=resume, as_json=as_json)
-        return
-    if size is not None:
-        raise FeilunError(
-            f"{recipe} has no sizes: --size is for a pipeline, such as recipes/speedrun.toml.",
-            f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
-            code="no_sizes",
-        )
-    asked = Asked(recipe, sources, name, max_steps)
+    asked = _asked(recipe, [found(workspace.path, one) for one in source or []], name, size, max_steps)
     if only_dry:
-        _dry(asked.wanted(), "here", processes, workspace, as_json)
+        _dry(asked, processes, workspace, as_json)
         return
+    show = partial(follow, as_json=as_json)
     if ray is not None and not in_world():
         job = asked.job(workspace, resume)
-        together = partial(work, asked.absolute(), workspace, True)
-        launch.on_ray(ray, processes, restarts, job, together, partial(follow, as_json=as_json))
-        made = workspace.path / "models" / job.record.name if job.state == "finished" else None
+        launch.on_ray(ray, processes, restarts, job, partial(work, asked, workspace, True), show)
+        made = asked.made(job, workspace) if job.state == "finished" else None
     else:
         if processes > 1 and not in_world():
             launch.by_torchrun(processes, restarts)
         plan = None if as_json or in_world() else _planned(asked, workspace)
-        done = work(asked, workspace, resume or launch.restarted(), partial(follow, as_json=as_json))
+        done = work(asked, workspace, resume or launch.restarted(), show)
         if done is None:  # what there is to say the first process says
             return
         job, made = done
@@ -164,28 +147,63 @@ def train(
         typer.echo(str(made))
 
 
-def _dry(wanted: Recipe, device: str, processes: int, workspace: Workspace, as_json: bool) -> None:
-    from feilun.commands.dry_run import show_dry_run
-    from feilun.train.recipe import PretrainRecipe
+class Work(Protocol):
+    """What the command line asks for: one stage, or a pipeline of them."""
 
-    if not isinstance(wanted, PretrainRecipe):
+    def job(self, workspace: Workspace, resume: bool) -> Job:
+        """A new job, or the one to go on with."""
+        ...
+
+    def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
+        """Do it, as one of the world's processes. None: stopped before the end."""
+        ...
+
+    def made(self, job: Job, workspace: Workspace) -> Path:
+        """Where a run that has finished has left what it made."""
+        ...
+
+    @property
+    def pretraining(self) -> PretrainRecipe | None:
+        """The part of it that can be planned."""
+        ...
+
+
+def _asked(
+    recipe: Path, sources: list[Path], name: str | None, size: str | None, max_steps: int | None
+) -> Asked | AskedPipeline:
+    if _kind(recipe) == KIND:
+        if max_steps is not None:
+            raise FeilunError(
+                "A pipeline runs to its end: --max-steps is for recipes of one stage.",
+                "流水线运行到底：--max-steps 用于单阶段的配方。",
+                code="no_max_steps",
+            )
+        return AskedPipeline.of(recipe, size, name, sources)
+    if size is not None:
         raise FeilunError(
-            f"--dry-run is for pre-training and pipelines; what a recipe of kind '{wanted.kind}' takes: feilun plan finetune.",
-            f"--dry-run 用于预训练与流水线；“{wanted.kind}”类配方的代价请用 feilun plan finetune。",
+            f"{recipe} has no sizes: --size is for a pipeline, such as recipes/speedrun.toml.",
+            f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
+            code="no_sizes",
+        )
+    return Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps)
+
+
+def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_json: bool) -> None:
+    from feilun.commands.dry_run import show_dry_run
+
+    pretraining, device = asked.pretraining, "here"
+    if isinstance(asked, AskedPipeline):
+        device, processes = asked.wanted.machine.device, asked.wanted.machine.count
+    if pretraining is None:
+        raise FeilunError(
+            "--dry-run is for pre-training and pipelines; what the recipes of other kinds take: feilun plan finetune.",
+            "--dry-run 用于预训练与流水线；其他种类配方的代价请用 feilun plan finetune。",
             code="not_planned",
         )
-    show_dry_run(wanted, device, processes, workspace, as_json=as_json)
+    show_dry_run(pretraining, device, processes, workspace, as_json=as_json)
 
 
-def _pipeline_alone() -> FeilunError:
-    return FeilunError(
-        "A pipeline runs in one process and to its end: --processes, --ray, torchrun and --max-steps are for recipes of one stage.",
-        "流水线以单进程运行到底：--processes、--ray、torchrun 与 --max-steps 用于单阶段的配方。",
-        code="one_process",
-    )
-
-
-def _planned(asked: Asked, workspace: Workspace) -> Planned | None:
+def _planned(asked: Asked | AskedPipeline, workspace: Workspace) -> Planned | None:
     """Say what a run on this machine's processor will take; None on a GPU, whose speed nobody has measured."""
     import torch
 
@@ -193,7 +211,9 @@ def _planned(asked: Asked, workspace: Workspace) -> Planned | None:
 
     if torch.cuda.is_available():
         return None
-    plan = Planned(asked.wanted().model_dump(mode="json"), workspace.path)
+    if asked.pretraining is None:
+        return None
+    plan = Planned(asked.pretraining.model_dump(mode="json"), workspace.path)
     if said := plan.before():
         typer.echo(said, err=True)
     return plan
@@ -207,11 +227,6 @@ class Asked:
     sources: list[Path]
     name: str | None
     max_steps: int | None
-
-    def absolute(self) -> Asked:
-        """The same in other working directories."""
-        sources = [path.absolute() for path in self.sources]
-        return replace(self, recipe=self.recipe.absolute(), sources=sources)
 
     def wanted(self) -> Recipe:
         """The recipe, as changed on the command line. Raises `FeilunError` if there is something wrong with it, or no data."""
@@ -237,9 +252,27 @@ class Asked:
         found = job_to_resume(runs, wanted.kind, wanted.name) if resume else None
         return found or Job.create(runs, wanted.kind, wanted.name, wanted.model_dump(mode="json"))
 
+    def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
+        from feilun.train.report import write_report
+
+        made = _run(self.wanted(), self, job, workspace, world)
+        if world.first:
+            job.emit("report", path=str(write_report(job)))
+        return made
+
+    def made(self, job: Job, workspace: Workspace) -> Path:
+        return workspace.path / "models" / job.record.name
+
+    @property
+    def pretraining(self) -> PretrainRecipe | None:
+        from feilun.train.recipe import PretrainRecipe
+
+        wanted = self.wanted()
+        return wanted if isinstance(wanted, PretrainRecipe) else None
+
 
 def work(
-    asked: Asked, workspace: Workspace, resume: bool, show: Callable[[Job], None] | None = None
+    asked: Work, workspace: Workspace, resume: bool, show: Callable[[Job], None] | None = None
 ) -> tuple[Job, Path | None] | None:
     """Do what was asked, together with the other processes of the run if there are any.
 
@@ -247,22 +280,19 @@ def work(
     events are shown in a thread of their own.
     """
     from feilun.train.distributed import joined
-    from feilun.train.report import write_report
 
-    wanted = asked.wanted()
     with joined() as world:
         job = Job.open(world.of_first(asked.job(workspace, resume).folder if world.first else workspace.path))
         if not world.first:
             with job.helping():
-                _run(wanted, asked, job, workspace, world)
+                asked.run(job, workspace, world)
             return None
         watching = None
         with job.running():
             if show is not None:
                 watching = threading.Thread(target=show, args=(job,))
                 watching.start()
-            made = _run(wanted, asked, job, workspace, world)
-            job.emit("report", path=str(write_report(job)))
+            made = asked.run(job, workspace, world)
         if watching is not None:
             watching.join()
         return job, made

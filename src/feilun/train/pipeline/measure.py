@@ -18,6 +18,7 @@ from feilun.evaluate.report import Graded, Rate, rate
 from feilun.evaluate.wording import in_language
 from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
+from feilun.model.transformer import Transformer
 from feilun.train.heldout import bits_per_byte
 from feilun.train.judges import repeated
 from feilun.train.pipeline.replies import Reply, replies
@@ -71,10 +72,12 @@ class Yardstick:
     length: int
     """Tokens that are read together of a text."""
     dtype: torch.dtype
+    device: torch.device
+    """Where the models compute."""
 
     def measure(self, folder: Path, stage: str) -> Measured:
         """The model in ``folder``; it answers as is likeliest."""
-        model, tokenizer = checkpoint.load(folder, self.dtype).eval(), Tokenizer.load(folder)
+        model, tokenizer = self._model(folder), Tokenizer.load(folder)
         sampling = Sampling(tokens=self.tokens, temperature=0)
         bits = bits_per_byte(
             model, self.documents, eos_id=tokenizer.eos_id, length=self.length, dtype=self.dtype
@@ -89,7 +92,7 @@ class Yardstick:
 
     def of_other(self, folder: Path, tokenizer: Tokenizer) -> dict[str, float]:
         """Bits per byte of the same text under a model with another tokenizer. ``tokenizer``: the pipeline's."""
-        model, own = checkpoint.load(folder, self.dtype).eval(), Tokenizer.load(folder)
+        model, own = self._model(folder), Tokenizer.load(folder)
         documents = [
             document._replace(
                 tokens=np.array([*own.encode(tokenizer.decode(document.tokens[:-1].tolist())), own.eos_id])
@@ -111,6 +114,9 @@ class Yardstick:
             Difference.of(names, "questions", *(_passed(one) for one in (before, after))),
         ]
         return [one for one in found if one is not None]
+
+    def _model(self, folder: Path) -> Transformer:
+        return checkpoint.load(folder, self.dtype).to(self.device).eval()
 
     def _rewards(self, measured: Measured, judge: RewardModel) -> list[float]:
         pairs = zip(self.prompts, measured.heldout, strict=True)

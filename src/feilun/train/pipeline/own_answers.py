@@ -54,6 +54,7 @@ def write_own_answers(
     sampling: Sampling,
     seed: int,
     dtype: torch.dtype,
+    device: torch.device,
 ) -> Path:
     """Make the artifact ``folder``: pairs, and the prompts of fine-tuning's training examples.
 
@@ -63,7 +64,7 @@ def write_own_answers(
     training = conversations(sources, heldout, apart=False)
     order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
     chosen: list[Line] = [training[int(number)] for number in order[:prompts]]
-    model, tokenizer = checkpoint.load(policy, dtype), Tokenizer.load(policy)
+    model, tokenizer = checkpoint.load(policy, dtype).to(device), Tokenizer.load(policy)
     said = replies(model, tokenizer, [line.asked for line in chosen], sampling, seed=seed, dtype=dtype)
     pairs: list[dict[str, Any]] = [
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from feilun.registry import Registry, Release
 from feilun.registry.sources import ensure, normalise
 from feilun.text import FeilunError
 from feilun.train import prefer, pretrain, reinforce, sft
+from feilun.train.distributed import World
 from feilun.train.heldout import heldout_documents
 from feilun.train.pipeline.measure import Measured, Yardstick
 from feilun.train.pipeline.own_answers import PAIRS, PROMPTS, conversations, write_own_answers
@@ -53,24 +54,26 @@ class Pipeline:
     """The folder that relative paths of the recipe begin at."""
     workspace: Workspace
     job: Job
+    world: World = field(default_factory=World)
 
     def run(self) -> Path | None:
-        """The report's folder, which is the job's; None if the job was asked to stop before the end.
+        """The report; None if the job was asked to stop before the end. Several processes each call this with their ``world``.
 
         Raises `FeilunError` naming the stage if an artifact that a stage has left is gone or another, and what the stages raise.
         """
         self._check()
         for stage in ORDER:
-            if not self._done(stage):
+            if not self.world.of_first(self.world.first and self._done(stage)):
                 self.job.emit("stage", name=stage)
                 if self._make(stage) is None:
                     return None
-            if stage in MEASURED:
+            if stage in MEASURED and self.world.first:
                 self._measure(stage)
-        write_atomically(self.job.folder / REPORT, page(self._results(), self.job))
-        for stage in RELEASED:
-            self._release(stage)
-        return self.job.folder
+        if self.world.first:
+            write_atomically(self.job.folder / REPORT, page(self._results(), self.job))
+            for stage in RELEASED:
+                self._release(stage)
+        return self.job.folder / REPORT
 
     # What is known beforehand.
 
@@ -117,20 +120,27 @@ class Pipeline:
         }
         part, folder = self._part(stage), self._folder(stage)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = make[stage](part, folder)
-        if made is not None and stage in BASES:
-            write_report(part)
-        return made
+        if stage in BASES:
+            made = make[stage](part, folder)
+            if made is not None and self.world.first:
+                write_report(part)
+            return made
+        # The others share nothing: the first process does them alone.
+        return self.world.of_first(make[stage](part, folder) if self.world.first else None)
 
     def _corpus(self, part: Job, folder: Path) -> Path | None:
         return build(self._corpus_recipe(), part, folder, local(os.cpu_count() or 1))
 
     def _pretrain(self, part: Job, folder: Path) -> Path | None:
         more = [self._beside(path) for path in self.recipe.pretrain.data.sources]
-        return pretrain.pretrain(self.recipe.pretrain, [self._folder("corpus"), *more], part, folder)
+        return pretrain.pretrain(
+            self.recipe.pretrain, [self._folder("corpus"), *more], part, folder, self.world
+        )
 
     def _sft(self, part: Job, folder: Path) -> Path | None:
-        return sft.fine_tune(self.recipe.sft, self._base("sft"), self._conversations, part, folder)
+        return sft.fine_tune(
+            self.recipe.sft, self._base("sft"), self._conversations, part, folder, self.world
+        )
 
     def _pairs(self, part: Job, folder: Path) -> Path | None:
         wanted = self.recipe.pairs
@@ -146,20 +156,23 @@ class Pipeline:
             sampling=wanted.sampling,
             seed=self.recipe.seed,
             dtype=self.recipe.sft.run.torch_dtype,
+            device=self.world.device,
         )
 
     def _reward(self, part: Job, folder: Path) -> Path | None:
         pairs = [self._folder("pairs") / PAIRS]
-        return prefer.train_reward(self.recipe.reward, self._base("reward"), pairs, part, folder)
+        return prefer.train_reward(self.recipe.reward, self._base("reward"), pairs, part, folder, self.world)
 
     def _ppo(self, part: Job, folder: Path) -> Path | None:
         prompts = [self._folder("pairs") / PROMPTS]
         reward = self._folder("reward")
-        return reinforce.reinforce(self.recipe.ppo, self._base("ppo"), prompts, part, folder, reward=reward)
+        return reinforce.reinforce(
+            self.recipe.ppo, self._base("ppo"), prompts, part, folder, self.world, reward=reward
+        )
 
     def _dpo(self, part: Job, folder: Path) -> Path | None:
         pairs = [self._folder("pairs") / PAIRS]
-        return prefer.prefer(self.recipe.dpo, self._base("dpo"), pairs, part, folder)
+        return prefer.prefer(self.recipe.dpo, self._base("dpo"), pairs, part, folder, self.world)
 
     # What they are worth.
 
@@ -194,6 +207,7 @@ class Pipeline:
             tokens=wanted.tokens,
             length=run.length,
             dtype=run.torch_dtype,
+            device=self.world.device,
         )
 
     def _documents(self, tokenizer: Tokenizer) -> list[TokenDocument]:
@@ -210,7 +224,7 @@ class Pipeline:
         yardstick = self._yardstick
         models = [self._measure(stage) for stage in MEASURED]
         by_stage = {model.stage: model for model in models}
-        judge = RewardModel.load(self._folder("reward"), dtype=yardstick.dtype)
+        judge = RewardModel.load(self._folder("reward"), dtype=yardstick.dtype, device=yardstick.device)
         text = Tokenizer.load(self._folder("pretrain"))
         figures = {stage: Manifest.read(self._folder(stage)).figures for stage in ORDER}
         results = Results(
