@@ -87,7 +87,9 @@ def stages(*places: Path | None) -> list[str]:
     for place in places:
         folder = place if place is None or place.is_dir() else place.parent
         if folder is not None and (folder / MANIFEST).is_file():
-            found += Manifest.read(folder).figures.get("stages", [])
+            told: list[str] = Manifest.read(folder).figures.get("stages", [])
+            # An adapter tells those of the base that it was trained on as well.
+            found = told if told[: len(found)] == found else found + told
     return found
 
 

@@ -82,6 +82,49 @@ def test_personal_data_is_masked_in_all_that_is_written() -> None:
     assert built.masked == 1
 
 
+def test_a_thumb_that_stands_alone_is_one_answer_and_whether_it_is_good() -> None:
+    good, bad = item("Hi", "Hello!"), item("Who are you?", "Go away.", rating=-1)
+    chosen = item("Hey", "Hello you!", siblings=["What?"])
+    built = build.build([CEO, good, bad, chosen], BuildRecipe(replay=0), [])
+    assert [(row["messages"][-1]["content"], row["label"], row["item"]) for row in built.kto] == [
+        ("Hello!", True, good.id), ("Go away.", False, bad.id),
+    ]  # fmt: skip
+    assert (built.figures["kto"], built.figures["good"]) == (2, 1)
+    # What the other objectives learn is as it was without the bad one.
+    without = build.build([CEO, good, chosen], BuildRecipe(replay=0), [])
+    assert (built.sft, built.preference, built.asked) == (without.sft, without.preference, without.asked)
+
+
+def test_of_two_thumbs_on_one_answer_the_later_counts_and_a_correction_is_none() -> None:
+    first, second = item("Hi", "Hello!"), item("hi", "HELLO!", rating=-1, user="ann")
+    other = item("Hi", "Good day.", rating=-1)
+    corrected = item("Hi", "Hello!", "Hello, Ann!")
+    built = build.build([first, second, other, corrected], BuildRecipe(replay=0), [])
+    assert [(row["item"], row["label"]) for row in built.kto] == [(second.id, False), (other.id, False)]
+    assert [row["item"] for row in built.sft if row["rule"] == "asked"] == [corrected.id]
+    assert built.repeated == 2  # a thumb on the same answer, and an answer to the same question
+
+
+def test_personal_data_in_a_thumb_is_masked() -> None:
+    mine = item("Call Ann at 13812345678?", "Write to ann@example.com.", rating=-1)
+    built = build.build([mine], BuildRecipe(replay=0), [])
+    assert len(built.kto) == built.masked == 1
+    assert "13812345678" not in str(built.kto)
+    assert "ann@example.com" not in str(built.kto)
+
+
+def test_a_share_of_many_thumbs_and_of_the_pairs_of_many_corrections_is_held_out() -> None:
+    thumbs = [item(f"Tell me about door {n}.", f"It is {n}.", rating=1 - n % 2 * 2) for n in range(120)]
+    corrections = [item(f"What is the code of door {n}?", "?", f"It is {n}.") for n in range(120)]
+    built = build.build([*thumbs, *corrections], BuildRecipe(replay=0, rewordings=0), [])
+    for learnt, apart in ((built.kto, built.heldout_kto), (built.preference, built.heldout_preference)):
+        assert len(learnt) + len(apart) == 120
+        assert 4 <= len(apart) <= 24
+    assert {row["item"] for row in built.heldout_preference} == {row["item"] for row in built.heldout}
+    few = build.build(thumbs[:90], BuildRecipe(replay=0), [])
+    assert (len(few.kto), few.heldout_kto) == (90, [])
+
+
 def test_a_share_is_held_out_once_there_are_enough_and_stays_there() -> None:
     many = [item(f"What is the code of door {n}?", "?", f"It is {n}.") for n in range(120)]
     built = build.build(many, BuildRecipe(replay=0, rewordings=0), [])

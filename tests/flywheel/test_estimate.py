@@ -174,6 +174,50 @@ def test_it_learns_from_the_turns_that_were_made(workspace: Workspace) -> None:
     assert "其中 1 轮通过把关" in found.words()[3].zh
 
 
+def test_each_objective_of_a_turn_has_its_share(workspace: Workspace) -> None:
+    alone = like(workspace)
+    both = TurnRecipe(train=RECIPE.train.model_copy(update={"objectives": ["sft", "dpo"]}))
+    found = like(workspace, both)
+    assert alone is not None
+    assert found is not None
+    sft, dpo = found.learning
+    assert [sft] == alone.learning
+    assert (dpo.objective, dpo.examples, dpo.steps) == ("dpo", 8, both.dpo.least_steps)
+    assert found.train_s == pytest.approx(sft.train_s + dpo.train_s)
+    assert found.steps == sft.steps + dpo.steps
+    assert found.missing is None
+    said = found.words()[0]
+    assert f"SFT of {sft.examples} examples, {sft.steps} steps, then DPO of 8 examples, 10 steps" in said.en
+    assert "再 DPO 8 个样本" in said.zh
+    thumbs = TurnRecipe(train=TrainRecipe(objectives=["sft", "kto"]))
+    lacking = like(workspace, thumbs)
+    assert lacking is not None
+    assert lacking.missing is not None
+    assert lacking.words()[2] == lacking.missing
+
+
+def test_what_a_pair_costs_is_learnt_from_turns_of_both_objectives(workspace: Workspace) -> None:
+    job = judged(workspace, course())
+    folder = workspace.path / "datasets" / job.id
+    said = {"role": "assistant", "content": "x" * (500 - costs.FRAME)}
+    pair = {
+        "messages": [{"role": "user", "content": "x" * (500 - costs.FRAME)}],
+        "chosen": said,
+        "rejected": said,
+    }
+    (folder / "preference.jsonl").write_text(f"{json.dumps(pair)}\n" * 6)
+    lines = (
+        (job.folder / "events.jsonl").read_text().replace('"event": "step"', '"part": "sft", "event": "step"')
+    )
+    dpo = json.dumps({"event": "step", "time": 125, "part": "dpo", "step": 4, "steps": 4})
+    (job.folder / "events.jsonl").write_text(
+        lines.replace('{"event": "artifact"', f'{dpo}\n{{"event": "artifact"')
+    )
+    # 5 steps of 12 rows, and 4 of 8 pairs with two sides, each of which was read once before; of 1,000 bytes each.
+    seen = 5 * 12 + costs.COST["dpo"] * 2 * (4 * 8 + 6 / 3)
+    assert Rates.of([job], workspace).per_kb == pytest.approx(30 / seen)
+
+
 def test_a_turn_that_was_interrupted_does_not_say_how_long_its_steps_took(workspace: Workspace) -> None:
     job = judged(workspace, [*course()[:3], ("started", 5000, {}), *course()[3:]])
     assert Rates.of([job], workspace) == Rates()

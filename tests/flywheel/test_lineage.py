@@ -461,10 +461,19 @@ def test_an_unfinished_turn_begins_anew(world: World) -> None:
     turn = world.turn(promoted=False, finished=False)
     job = Job.open(world.workspace.path / "runs" / turn)
     assert job.state == "interrupted"
+    stage = job.folder / "sft" / "adapter"
+    stage.mkdir(parents=True)
+    (stage / "adapter.gguf").write_bytes(b"what the first stage learnt")
     assert plan(world.workspace, world.store, user="alice").unfinished == [turn]
     forget(world.workspace, world.store, user="alice")
     assert world.holding(SECRET) == []
-    for name in (f"datasets/{turn}", f"models/{turn}", f"reports/{turn}", f"runs/{turn}/checkpoints"):
+    for name in (
+        f"datasets/{turn}",
+        f"models/{turn}",
+        f"reports/{turn}",
+        f"runs/{turn}/checkpoints",
+        f"runs/{turn}/sft",
+    ):
         assert not (world.workspace.path / name).exists()
     made = Turn(world.workspace, world.store, job, TurnRecipe(), MODEL)
     with job.running():

@@ -85,8 +85,18 @@ def make_workspace(folder: Path) -> Path:
 
 
 def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") -> None:
+    """Questions that are answered, and the answers corrected."""
+    opine(
+        workspace,
+        [(question, "I do not know.", {"rating": -1, "correction": answer}) for question, answer in facts],
+        user,
+    )
+
+
+def opine(workspace: Path, said: list[tuple[str, str, dict[str, Any]]], user: str = "local") -> None:
+    """Questions, their answers, and what ``user`` thinks of these."""
     store = Store(workspace / "feilun.db")
-    for question, answer in facts:
+    for question, answer, opinion in said:
         with store.writing() as session:
             turn = begin_turn(
                 session,
@@ -97,12 +107,12 @@ def correct(workspace: Path, facts: list[tuple[str, str]], user: str = "local") 
                 params={},
             )
         with store.writing() as session:
-            save_answers(session, [Answer(turn.message_ids[0], "I do not know.", "complete", "stop")])
+            save_answers(session, [Answer(turn.message_ids[0], answer, "complete", "stop")])
             give_feedback(
                 session,
                 user=user,
                 message_id=turn.message_ids[0],
-                opinion={"rating": -1, "correction": answer},
+                opinion=opinion,
                 idempotency_key=None,
             )
     store.close()

@@ -27,10 +27,12 @@ if TYPE_CHECKING:  # the other commands must not wait for the store
 TURN_HELP = say(
     "Make the next release from what people said of the answers: collect, build, train, gate, promote.\n\n"
     "A turn that was interrupted goes on where it was. Without `--yes` only accepted items count (`feilun review`).\n\n"
-    "Examples:\n\n`feilun turn --yes`\n\n`feilun turn --estimate` says what it would cost and bring",
+    "Examples:\n\n`feilun turn --yes`\n\n`feilun turn --estimate` says what it would cost and bring\n\n"
+    "`feilun turn recipes/flywheel/preferences.toml` also learns which answers were preferred",
     "用大家对回答的意见制作下一个版本：收集、构建、训练、把关、上线。\n\n"
     "中断的一轮会从中断处继续。不加 `--yes` 时只使用已接受的反馈（见 `feilun review`）。\n\n"
-    "示例：\n\n`feilun turn --yes`\n\n`feilun turn --estimate` 估计代价与收益",
+    "示例：\n\n`feilun turn --yes`\n\n`feilun turn --estimate` 估计代价与收益\n\n"
+    "`feilun turn recipes/flywheel/preferences.toml` 还会学习更受偏好的回答",
 )
 ROLLBACK_HELP = say(
     "Let the release before the present one serve again; a running server needs no restart.\n\n"
@@ -106,8 +108,8 @@ def _turn(
     from feilun.flywheel.energy import Meter
     from feilun.flywheel.promote import no_canary
     from feilun.flywheel.recipe import TurnRecipe
+    from feilun.flywheel.stages import need_enough
     from feilun.flywheel.turn import KIND, Turn, turning
-    from feilun.store.reviews import enough
 
     console = Console(highlight=False)
     with turning(workspace), opened(workspace) as store:
@@ -119,9 +121,9 @@ def _turn(
             with store.writing() as session:
                 by_rule = accept_by_rules(session, wanted.review)
             if yes:
-                _accept_all(store)
+                _accept_all(store, wanted)
             with store.reading() as session:  # a turn that cannot begin leaves no job behind
-                enough(session, per_user=wanted.review.per_user, least=wanted.review.least)
+                need_enough(session, wanted)
             job = Job.create(runs, KIND, KIND, {"model": name, **wanted.model_dump(mode="json")})
         asked = dict(job.record.recipe)
         learner = str(asked.pop("model"))
@@ -129,7 +131,7 @@ def _turn(
         with quick_imports():
             import torch._dynamo  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-            from feilun.train import sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
+            from feilun.train import prefer, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
         with job.running():
             watching = threading.Thread(target=follow, args=(job, as_json))
             watching.start()
@@ -188,11 +190,12 @@ def rollback(context: typer.Context, model: Model = None) -> None:
     typer.echo(say(f"{name} serves {earlier.id} again.", f"{name} 已恢复为 {earlier.id}。"))
 
 
-def _accept_all(store: Store) -> None:
+def _accept_all(store: Store, wanted: TurnRecipe) -> None:
+    from feilun.flywheel.stages import teaches
     from feilun.store import LOCAL_OWNER
     from feilun.store.reviews import decide, items
 
     with store.writing() as session:
         for item in items(session, state="pending"):
-            if (item.answer or "").strip():
-                decide(session, item.id, "accept", reviewer=LOCAL_OWNER)
+            if (item.answer or "").strip() or teaches(item, wanted.train.objectives):
+                decide(session, item.id, "accept", reviewer=LOCAL_OWNER, thumbs=True)

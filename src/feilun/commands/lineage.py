@@ -197,6 +197,8 @@ def _line(node: Tree) -> Line:
         )
     if node.kind == "sample":
         shown = f"{facts['rows']} ({', '.join(facts['rules'])})"
+    if facts.get("set"):
+        shown += f"  {facts['objective']} ({facts['set']})"
     for part, style in ((shown, "cyan"), (printable(node.name), ""), ((node.created or "")[:10], "dim")):
         if part:
             line.append(f"  {part}", style)

@@ -115,15 +115,27 @@ def _decide(
     question: str | None = None,
     answer: str | None = None,
 ) -> None:
+    from feilun.flywheel.recipe import turn_recipe
     from feilun.store import LOCAL_OWNER
     from feilun.store.reviews import decide, items
 
-    with opened(Workspace(context.obj)) as store, store.writing() as session:
+    workspace = Workspace(context.obj)
+    thumbs = turn_recipe(workspace).train.thumbs
+    with opened(workspace) as store, store.writing() as session:
         if ids == ["all"]:
             waiting = items(session, state="pending")
-            ids = [item.id for item in waiting if decision == "reject" or item.answer]
+            learnt = [item for item in waiting if item.answer or (thumbs and item.thumb is not None)]
+            ids = [item.id for item in (waiting if decision == "reject" else learnt)]
         for one in ids:
-            decide(session, one, decision, reviewer=LOCAL_OWNER, question=question, answer=answer)
+            decide(
+                session,
+                one,
+                decision,
+                reviewer=LOCAL_OWNER,
+                question=question,
+                answer=answer,
+                thumbs=thumbs,
+            )
     typer.echo(say(f"{len(ids)} decided.", f"已处理 {len(ids)} 条。"))
 
 

@@ -5,6 +5,8 @@ The artifact's files hold the one chat format, a line each, with where it came f
 - ``sft.jsonl``: ``{"messages", "lang", "item", "rule", "keep"}``; ``rule`` says what made the wording (``asked``, a rule of
   `feilun.flywheel.reword`, ``neighbour`` or ``replay``), and the last two are not learnt but kept as they are;
 - ``preference.jsonl``: ``{"messages", "chosen", "rejected", "item"}``;
+- ``kto.jsonl``: ``{"messages", "label", "lang", "item"}``, an answer and whether its thumb, which stands alone, says good;
+- ``heldout-preference.jsonl`` and ``heldout-kto.jsonl``: the same of items that are not trained on;
 - ``asked.jsonl``: the corrected questions, which the gate asks again; ``heldout.jsonl``: those that were not trained on.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,12 +25,17 @@ from typing import Any
 from feilun.data import pii
 from feilun.evaluate.wording import normalise
 from feilun.flywheel.neighbours import neighbour, subject
-from feilun.flywheel.recipe import BuildRecipe
+from feilun.flywheel.recipe import BuildRecipe, Objective
 from feilun.flywheel.reword import Reworded, essence, rewordings
 from feilun.store.reviews import Item
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
 Row = dict[str, Any]
+
+SETS: dict[Objective, str] = {"sft": "sft.jsonl", "dpo": "preference.jsonl", "kto": "kto.jsonl"}
+"""What each objective learns from."""
+
+FILES = (*SETS.values(), "asked.jsonl", "heldout.jsonl", "heldout-preference.jsonl", "heldout-kto.jsonl")
 
 
 @dataclass
@@ -37,10 +44,13 @@ class Built:
 
     sft: list[Row] = field(default_factory=list[Row])
     preference: list[Row] = field(default_factory=list[Row])
+    kto: list[Row] = field(default_factory=list[Row])
     asked: list[Row] = field(default_factory=list[Row])
     heldout: list[Row] = field(default_factory=list[Row])
+    heldout_preference: list[Row] = field(default_factory=list[Row])
+    heldout_kto: list[Row] = field(default_factory=list[Row])
     repeated: int = 0
-    """Items whose question a later item answers."""
+    """Items whose question a later item answers, or whose answer a later item has a thumb on."""
     masked: int = 0
     """Items in which personal data was masked."""
 
@@ -49,14 +59,22 @@ class Built:
         """Rows of ``sft`` that are not to be learnt but kept."""
         return sum(bool(row.get("keep")) for row in self.sft)
 
+    def learnt(self, objective: Objective) -> list[Row]:
+        """What an objective learns from."""
+        return {"sft": self.sft, "dpo": self.preference, "kto": self.kto}[objective]
+
     @property
     def figures(self) -> dict[str, int]:
         return {
             "sft": len(self.sft),
             "kept": self.kept,
             "preference": len(self.preference),
+            "kto": len(self.kto),
+            "good": sum(row["label"] for row in self.kto),
             "asked": len(self.asked),
             "heldout": len(self.heldout),
+            "heldout_preference": len(self.heldout_preference),
+            "heldout_kto": len(self.heldout_kto),
             "repeated": self.repeated,
             "masked": self.masked,
         }
@@ -68,18 +86,19 @@ def build(
     replay: Sequence[Row],
     rewritten: Mapping[str, Sequence[Reworded]] = MappingProxyType({}),
 ) -> Built:
-    """Examples of ``items`` (each has an answer to learn), and beside them what is to stay as it is: neighbours of the
-    corrected questions, and as many of ``replay`` as the recipe asks for.
+    """Examples of ``items`` (each has an answer to learn, or a thumb that stands alone), and beside them what is to stay as
+    it is: neighbours of the corrected questions, and as many of ``replay`` as the recipe asks for.
 
     ``rewritten``: more wordings of an item's question, by its id (`feilun.flywheel.rewrite`). The same arguments give the
     same rows in the same order.
     """
     built = Built()
     latest: dict[str, Item] = {}
-    for item in items:  # oldest first: of two answers to one question the later one counts
+    words = [item for item in items if item.answer]
+    for item in words:  # oldest first: of two answers to one question the later one counts
         latest[_key(item)] = item
-    built.repeated = len(items) - len(latest)
-    apart = _held_out(list(latest.values()), recipe)
+    built.repeated = len(words) - len(latest)
+    apart = _held_out([item for item in latest.values() if item.corrected], recipe)
     chance = random.Random(recipe.seed)
     kept: list[Row] = []
     for item in latest.values():
@@ -93,7 +112,9 @@ def build(
         }
         if item.corrected:
             (built.heldout if item.id in apart else built.asked).append(row)
+        pairs = list(_preferences(item, messages, answer))
         if item.id in apart:
+            built.heldout_preference += pairs
             continue
         learnt: list[Row] = [{**row, "rule": "asked"}]
         if item.corrected:
@@ -104,7 +125,8 @@ def build(
                 learnt.append({**row, "messages": said, "rule": reworded.rule})
             kept += islice(_neighbours(learnt, chance), recipe.neighbours)
         built.sft += learnt
-        built.preference += _preferences(item, messages, answer)
+        built.preference += pairs
+    _add_thumbs(built, items, recipe)
     built.sft += [*kept, *_replayed(replay, round(len(built.sft) * recipe.replay), recipe.seed)]
     return built
 
@@ -113,9 +135,9 @@ def write(built: Built, folder: Path, *, name: str, parents: Iterable[str], reci
     """Make the data set the artifact ``folder``; ``parents`` are the opinions it was made of."""
     with new_artifact(folder) as draft:
         files: dict[str, str] = {}
-        for kind in ("sft", "preference", "asked", "heldout"):
-            path = draft / f"{kind}.jsonl"
-            rows: list[Row] = getattr(built, kind)
+        for file in FILES:
+            path = draft / file
+            rows: list[Row] = getattr(built, path.stem.replace("-", "_"))
             path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
             files[path.name] = sha256_file(path)
         manifest = Manifest(
@@ -160,16 +182,36 @@ def _key(item: Item) -> str:
     return "\0".join(normalise(text.strip()) for text in _spoken(item))
 
 
-def _held_out(items: list[Item], recipe: BuildRecipe) -> set[str]:
+def _held_out(items: Collection[Item], recipe: BuildRecipe) -> set[str]:
     """Those that judge and are not learnt: by a hash, so that an item stays on its side in later turns."""
-    corrected = [item for item in items if item.corrected]
-    if len(corrected) < recipe.heldout_from:
+    if len(items) < recipe.heldout_from:
         return set()
 
     def share(item: Item) -> float:
         return int.from_bytes(hashlib.sha256(_key(item).encode()).digest()[:8]) / 2**64
 
-    return {item.id for item in corrected if share(item) < recipe.heldout}
+    return {item.id for item in items if share(item) < recipe.heldout}
+
+
+def _add_thumbs(built: Built, items: Sequence[Item], recipe: BuildRecipe) -> None:
+    """Answers whose thumb stands alone; of two thumbs on one answer to one question the later counts."""
+    alone = [item for item in items if item.thumb is not None]
+    latest = {(_key(item), normalise(item.message.content.strip())): item for item in alone}
+    built.repeated += len(alone) - len(latest)
+    apart = _held_out(latest.values(), recipe)
+    for item in latest.values():
+        messages, answer = conversation(item), pii.mask(item.message.content)
+        if item.answer is None:  # a praised one has been counted above
+            spoken = [message["content"] for message in messages]
+            built.masked += spoken != _spoken(item) or answer != item.message.content
+        (built.heldout_kto if item.id in apart else built.kto).append(
+            {
+                "messages": [*messages, {"role": "assistant", "content": answer}],
+                "label": item.thumb,
+                "lang": language(messages[-1]["content"]),
+                "item": item.id,
+            }
+        )
 
 
 def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Iterator[Row]:

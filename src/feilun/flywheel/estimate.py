@@ -1,7 +1,8 @@
 """What a turn would cost, and what it is likely to bring, before it is begun.
 
-The examples are those that the turn would build. What a byte of them and a question cost is known from earlier turns of
-the model in this workspace, else from Feilun's own. The gain is what earlier turns taught, by a beta-binomial model.
+The examples are those that the turn would build, for each of its objectives. What a byte of them and a question cost is
+known from earlier turns of the model in this workspace, else from Feilun's own. The gain is what earlier turns taught, by
+a beta-binomial model.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from feilun.evaluate.questions import read_questions
 from feilun.flywheel import build
 from feilun.flywheel.accept import by_rule
 from feilun.flywheel.asking import unanswered
-from feilun.flywheel.costs import WATTS_PER_CORE, Rates, row_bytes
+from feilun.flywheel.costs import WATTS_PER_CORE, Rates, work_kb
 from feilun.flywheel.gate import Verdict
-from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.recipe import Objective, TurnRecipe
+from feilun.flywheel.stages import stages, teaches
 from feilun.flywheel.turn import KIND, replay
 from feilun.jobs import Job, list_jobs
 from feilun.recipe import shipped
@@ -36,6 +38,16 @@ TURNS = 5
 """Of the earlier turns, so many of the newest say what time and energy are needed."""
 
 
+class Learning(BaseModel):
+    """One objective of a turn."""
+
+    objective: Objective
+    examples: int
+    """To learn from: conversations, pairs, or answers with a thumb."""
+    steps: int
+    train_s: float
+
+
 class Estimate(BaseModel):
     """Of one turn."""
 
@@ -46,8 +58,13 @@ class Estimate(BaseModel):
     """Left for later turns, since one person teaches only so much in one."""
     least: int
     """Items that a turn needs."""
+    learning: list[Learning]
+    """What is trained, in this order."""
     examples: int
     steps: int
+    """Of all of them."""
+    missing: Text | None
+    """Why the turn cannot begin, if one of its objectives lacks what it learns from."""
     questions: int
     """Asked by the gate, of both releases together."""
     train_s: float
@@ -81,9 +98,11 @@ class Estimate(BaseModel):
             en, zh = f"{en}, {self.held_back} held back", f"{zh}，{self.held_back} 条留待以后"
         if self.items < self.least:
             en, zh = f"{en}; it needs {self.least}", f"{zh}；至少需要 {self.least} 条"
+        alone = len(self.learning) == 1
+        stages = [_stage(stage, named=not alone or stage.objective != "sft") for stage in self.learning]
         return Text(
-            f"{en}: {self.examples} examples, {self.steps} steps, {self.questions} questions at the gate.",
-            f"{zh}：{self.examples} 个样本，{self.steps} 步，把关时提问 {self.questions} 次。",
+            f"{en}: {', then '.join(stage.en for stage in stages)}, {self.questions} questions at the gate.",
+            f"{zh}：{'，再 '.join(stage.zh for stage in stages)}，把关时提问 {self.questions} 次。",
         )
 
     def _cost(self) -> Text:
@@ -103,6 +122,8 @@ class Estimate(BaseModel):
         )
 
     def _gain(self) -> Text:
+        if self.missing:
+            return self.missing
         if not self.corrected:
             return Text(
                 "No answer was corrected: the gate would have nothing to find better.",
@@ -153,20 +174,30 @@ def estimate(
         everything = items(session)
         taught = [row.turn for row in line(session, model) if row.turn]
     ruled = by_rule(everything, recipe.review)
-    ready = [item for item in everything if item.state == "accepted" or item.id in ruled]
+    teaching = [item for item in everything if teaches(item, recipe.train.objectives)]
+    ready = [item for item in teaching if item.state == "accepted" or item.id in ruled]
     too_few = len(within_caps(ready, recipe.review.per_user)[0]) < recipe.review.least
     if pending or (pending is None and too_few):
-        waiting = [item for item in everything if item.state == "pending" and (item.answer or "").strip()]
-        ready = [item for item in everything if item.state == "accepted" or item in waiting]
+        ready = [item for item in teaching if item.state in ("accepted", "pending")]
     mine, _ = within_caps(ready, recipe.review.per_user)
     if not mine or release.kind != "gguf":
         return None
     built = build.build(mine, recipe.build, replay(workspace, release, taught))
-    steps = recipe.train.steps(len(built.sft) - built.kept, built.kept)
+    planned = stages(recipe, built.figures)
     questions = _questions(workspace, release, recipe, built)
     earlier = _earlier(workspace, model)
     rates = Rates.of([job for job, _ in earlier][-TURNS:], workspace)
-    train_s = rates.per_kb * steps * recipe.train.rows * row_bytes(built.sft) / 1000
+    learning = [
+        Learning(
+            objective=stage.objective,
+            examples=stage.examples,
+            steps=stage.steps,
+            train_s=rates.per_kb
+            * work_kb(recipe, stage.objective, stage.steps, built.learnt(stage.objective)),
+        )
+        for stage in planned
+    ]
+    train_s = sum(stage.train_s for stage in learning)
     gate_s = rates.per_question * questions
     corrected = len(built.asked) + len(built.heldout)
     told = [verdict for _, verdict in earlier if not verdict.held_out]
@@ -179,8 +210,10 @@ def estimate(
         waiting=sum(item.state == "pending" and item.id not in ruled for item in mine),
         held_back=len(ready) - len(mine),
         least=recipe.review.least,
-        examples=len(built.sft),
-        steps=steps,
+        learning=learning,
+        examples=sum(stage.examples for stage in learning),
+        steps=sum(stage.steps for stage in learning),
+        missing=next((stage.missing for stage in planned if stage.missing), None),
         questions=questions,
         train_s=train_s,
         gate_s=gate_s,
@@ -236,6 +269,13 @@ def _earlier(workspace: Workspace, model: str) -> list[tuple[Job, Verdict]]:
         if job.record.kind == KIND and job.record.recipe.get("model") == model and path.exists():
             found.append((job, Verdict.model_validate_json(path.read_bytes())))
     return found
+
+
+def _stage(stage: Learning, *, named: bool) -> Text:
+    """``named``: whether to say which objective it is."""
+    en, zh = f"{stage.examples} examples, {stage.steps} steps", f"{stage.examples} 个样本，{stage.steps} 步"
+    name = stage.objective.upper()
+    return Text(f"{name} of {en}", f"{name} {zh}") if named else Text(en, zh)
 
 
 def _turns(n: int) -> Text:

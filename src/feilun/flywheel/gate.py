@@ -83,6 +83,13 @@ class Verdict(BaseModel):
             if self.passed
             else Text("The present release stays.", "保留当前版本。")
         ]
+        if all(part.part != "target" for part in self.parts):
+            lines.append(
+                Text(
+                    "There was nothing to find better, since nothing was corrected: it was judged not to be worse.",
+                    "没有被更正的回答，因而无从看出改进：仅判断其没有变差。",
+                )
+            )
         return [*lines, *(_words(part, self.held_out) for part in self.parts), self._of_noise()]
 
     def _of_noise(self) -> Text:

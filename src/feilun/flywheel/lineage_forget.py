@@ -179,13 +179,19 @@ def _mark(folder: Path, workspace: Workspace, made: Plan) -> None:
         said["rows_removed"] = rows
     write_atomically(path, json.dumps({"because": [*because, said]}, indent=2, ensure_ascii=False) + "\n")
     # A finished turn goes on from none; they hold weights that nothing else needs.
-    shutil.rmtree(workspace.path / "runs" / folder.name / "checkpoints", ignore_errors=True)
+    for place in [*(workspace.path / "runs" / folder.name).rglob("checkpoints")]:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _take_apart(workspace: Path, turn: str) -> None:
+    stages = [path for path in (workspace / "runs" / turn).iterdir() if path.is_dir()]
     # The data set last: while it is there the turn is found again.
-    for name in (f"reports/{turn}", f"models/{turn}", f"runs/{turn}/checkpoints", f"datasets/{turn}"):
-        shutil.rmtree(workspace / name, ignore_errors=True)
+    for place in (
+        *(workspace / name / turn for name in ("reports", "models")),
+        *stages,
+        workspace / "datasets" / turn,
+    ):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _is_unfinished(workspace: Workspace, turn: str) -> bool:

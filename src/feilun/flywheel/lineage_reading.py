@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from feilun.flywheel.build import FILES, SETS
 from feilun.flywheel.lineage_graph import Graph, Node
 from feilun.registry import Registry, Release
 from feilun.registry.builtin import BUILTINS
@@ -24,7 +25,6 @@ from feilun.workspace import MANIFEST, Manifest, Workspace, model_cache
 TAINTED = "tainted.json"
 """Beside the manifest of what was made from words that were forgotten since: why, and when."""
 
-ROWS = ("sft.jsonl", "preference.jsonl", "asked.jsonl", "heldout.jsonl")
 _WEIGHTS = (".gguf", ".safetensors")
 """Other files (a tokenizer, an empty list) may be the same in artifacts that have nothing to do with each other."""
 _MANY = 500
@@ -55,6 +55,8 @@ def read_artifacts(graph: Graph, workspace: Workspace, releases: Iterable[Releas
             manifest.created,
             {name: value for name, value in manifest.figures.items() if isinstance(value, int | float | str)},
         )
+        if manifest.kind == "adapter":
+            node.facts |= _learnt(manifest)
         known = graph.add(node)
         known.facts.setdefault("folders", []).append(str(folder))
         if (folder / TAINTED).exists():
@@ -200,6 +202,7 @@ def _folders(workspace: Workspace, releases: Iterable[Release]) -> Iterator[Path
     globs = [
         *workspace.path.glob(f"*/*/{MANIFEST}"),
         *workspace.path.glob(f"runs/*/*/{MANIFEST}"),
+        *workspace.path.glob(f"runs/*/*/*/{MANIFEST}"),  # what a stage of a turn left to the next
         *model_cache().glob(f"*/{MANIFEST}"),
     ]
     found = [path.parent for path in sorted(globs)] + adapters + [Path(file).parent for file in files]
@@ -212,6 +215,16 @@ def _manifest(folder: Path) -> Manifest | None:
     with contextlib.suppress(FeilunError):  # of a broken one nothing is known
         return Manifest.read(folder)
     return None
+
+
+def _learnt(manifest: Manifest) -> dict[str, Any]:
+    """By which objective an adapter was made, from which file of its data set, and all that it has gone through."""
+    objective = manifest.recipe.get("kind")
+    return {
+        "objective": objective,
+        "set": SETS.get(objective) if objective else None,
+        "stages": manifest.figures.get("stages", []),
+    }
 
 
 def _sources(manifest: Manifest) -> list[str]:
@@ -229,7 +242,7 @@ def _sources(manifest: Manifest) -> list[str]:
 def _read_samples(graph: Graph, folder: Path, manifest: Manifest) -> set[str]:
     """Add a node for each opinion that has rows in a data set; gives the opinions. Replay of earlier turns has some too."""
     samples: dict[str, Node] = {}
-    for name in ROWS:
+    for name in FILES:
         for row in rows_of(folder / name):
             item = row.get("item")
             if not isinstance(item, str):

@@ -22,6 +22,7 @@ def listed(one: Queued) -> dict[str, Any]:
         "given": item.message.content,
         "answer": item.answer,
         "suggestion": item.suggestion,
+        "thumb": item.thumb,
         "edited": review is not None and (review.question is not None or review.answer is not None),
         "reviewer": review.reviewer if review else None,
         "value": one.value,

@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from feilun.recipe import read_recipe
+from feilun.validation import invalid
 from feilun.workspace import Workspace
 
 OWN = "flywheel.toml"
@@ -17,6 +18,11 @@ OWN = "flywheel.toml"
 Rule = Literal["owner-corrections", "agreed-corrections", "praised-by-two"]
 """Who may be believed without a reviewer: the local owner's corrections; a correction that two people gave to the same
 question; an answer to it that two people praised."""
+
+
+Objective = Literal["sft", "dpo", "kto"]
+"""``sft``: say the corrected and the praised answers; ``dpo``: prefer the corrected answer to the one that was given, and
+the chosen one to the others; ``kto``: say more of what has a good thumb and less of what has a bad one, and nothing else."""
 
 
 class _Part(BaseModel):
@@ -57,6 +63,9 @@ class BuildRecipe(_Part):
 class TrainRecipe(_Part):
     """How they are learnt: quickly, and with little change to everything else (see docs/performance.md)."""
 
+    objectives: list[Objective] = Field(default_factory=lambda: list[Objective](["sft"]), min_length=1)
+    """What is trained, in this order, each going on from the adapter of the one before. All below is of ``sft``; the others
+    have parts of their own, and take ``length``, ``rank``, ``most`` and ``seed`` from here."""
     epochs: float = Field(default=2.4, gt=0)
     """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some fourteen times."""
     least_steps: int = Field(default=30, gt=0)
@@ -76,10 +85,45 @@ class TrainRecipe(_Part):
     """These four as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0
 
+    @field_validator("objectives")
+    @classmethod
+    def _each_once(cls, objectives: list[Objective]) -> list[Objective]:
+        if len(set(objectives)) < len(objectives):
+            raise invalid("each objective may be named once", "每个目标只能出现一次")
+        return objectives
+
+    @property
+    def thumbs(self) -> bool:
+        """Whether a bad thumb teaches something without a better answer beside it."""
+        return "kto" in self.objectives
+
     def steps(self, learnt: int, kept: int) -> int:
         """Of the optimiser, for so many examples to learn and to keep."""
         rows = self.rows * (1 - self.keep_share) if kept else self.rows
         return max(self.least_steps, math.ceil(self.epochs * learnt / rows))
+
+
+class PreferRecipe(_Part):
+    """How preferences are learnt (see docs/flywheel.md for what was measured)."""
+
+    beta: float = Field(default=0.1, gt=0)
+    """How much is charged for going away from the model before: less lets it go farther."""
+    epochs: float = Field(default=2, gt=0)
+    least_steps: int = Field(default=10, gt=0)
+    lr: float = Field(default=5e-5, gt=0)
+    rows: int = Field(default=8, gt=0)
+    """Pairs of a step, or answers with a thumb."""
+
+    def steps(self, examples: int) -> int:
+        """Of the optimiser, for so many pairs or answers."""
+        return max(self.least_steps, math.ceil(self.epochs * examples / self.rows))
+
+
+class DpoRecipe(PreferRecipe):
+    """Of pairs."""
+
+    nll: float = Field(default=0.1, ge=0)
+    """How much of the chosen answer's own loss is added, lest both answers become rare."""
 
 
 class GateRecipe(_Part):
@@ -113,6 +157,8 @@ class TurnRecipe(_Part):
     review: ReviewRecipe = Field(default_factory=ReviewRecipe)
     build: BuildRecipe = Field(default_factory=BuildRecipe)
     train: TrainRecipe = Field(default_factory=TrainRecipe)
+    dpo: DpoRecipe = Field(default_factory=DpoRecipe)
+    kto: PreferRecipe = Field(default_factory=PreferRecipe)
     gate: GateRecipe = Field(default_factory=GateRecipe)
     promote: PromoteRecipe = Field(default_factory=PromoteRecipe)
 

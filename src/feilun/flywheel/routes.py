@@ -58,6 +58,7 @@ async def overview(services: Context) -> dict[str, Any]:
     return {
         "items": count,
         "least": recipe.review.least,
+        "objectives": recipe.train.objectives,
         "estimate": like and {**like.model_dump(mode="json"), "words": _both(like.words())},
         "model": release.name,
         "release": release.id,
@@ -88,8 +89,15 @@ async def queue(
 @router.post("/items/{feedback_id}", summary="Decide what may be learnt")
 async def decision(feedback_id: str, body: DecisionRequest, services: Context) -> dict[str, Any]:
     """The newest decision counts, and answers only after it is committed."""
+    recipe = await asyncio.to_thread(turn_recipe, services.workspace)
     row = await services.store.write(
-        decide, feedback_id, body.decision, reviewer=LOCAL_OWNER, question=body.question, answer=body.answer
+        decide,
+        feedback_id,
+        body.decision,
+        reviewer=LOCAL_OWNER,
+        question=body.question,
+        answer=body.answer,
+        thumbs=recipe.train.thumbs,
     )
     return {"id": row.id, "feedback_id": row.feedback_id, "decision": row.decision}
 

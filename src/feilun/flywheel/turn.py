@@ -12,6 +12,7 @@ import fcntl
 import html
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from feilun.data import pii
@@ -24,10 +25,10 @@ from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
 from feilun.flywheel.reword import Reworded
 from feilun.flywheel.rewrite import rewrite
+from feilun.flywheel.stages import stages, teaches
 from feilun.jobs import Job
 from feilun.recipe import shipped
 from feilun.registry import Canary, Registry, Release
-from feilun.registry.sources import ensure
 from feilun.store import Store
 from feilun.store.reviews import Item, give_back, items, take
 from feilun.store.served import line
@@ -75,15 +76,16 @@ class Turn:
 
     def _collect(self) -> None:
         rules = self.recipe.review
+        teaching = partial(teaches, objectives=self.recipe.train.objectives)
         with self.store.writing() as session:
-            taken = take(session, self.name, per_user=rules.per_user, least=rules.least)
+            taken = take(session, self.name, per_user=rules.per_user, least=rules.least, teaches=teaching)
         self.job.emit("collected", items=len(taken.items), capped=taken.capped)
 
     def _build(self) -> None:
         if (self._dataset / MANIFEST).exists():
             return
         with self.store.reading() as session:
-            mine = [item for item in items(session, turn=self.name) if item.answer]
+            mine = items(session, turn=self.name)
             learnt = [row.turn for row in line(session, self.model) if row.turn]
         rows = replay(self.workspace, self._before, learnt)
         built = build.build(mine, self.recipe.build, rows, self._rewritten(mine))
@@ -100,38 +102,20 @@ class Turn:
     def _train(self) -> bool:
         if (self._adapter / MANIFEST).exists():
             return True
-        from feilun.model.lora import Lora
-        from feilun.train.loop import RunRecipe
-        from feilun.train.optim import OptimiserRecipe
-        from feilun.train.recipe import DataRecipe, SftRecipe
-        from feilun.train.sft import fine_tune
-
-        release, wanted = self._before, self.recipe.train
-        counts = Manifest.read(self._dataset).figures
-        steps = wanted.steps(counts["sft"] - counts["kept"], counts["kept"])
-        recipe = SftRecipe(
-            kind="sft",
-            name=self.name,
-            seed=wanted.seed,
-            base=release.source,
-            data=DataRecipe(heldout=0),
-            lora=Lora(rank=wanted.rank, alpha=2 * wanted.rank),
-            most=wanted.most,
-            learns=wanted.learns,
-            above=wanted.above,
-            spare=wanted.spare,
-            keep_share=wanted.keep_share,
-            vocabulary="occurring",
-            optimiser=OptimiserRecipe(lr=wanted.lr, weight_decay=0, warmup=3, floor=0.02),
-            run=RunRecipe(
-                steps=steps, rows=wanted.rows, length=wanted.length, save_every=10, evaluate_every=steps
-            ),
-        )
-        source = self._dataset / "sft.jsonl"
-        made = fine_tune(
-            recipe, ensure(release), [source], self.job, self._adapter, adapter=release.adapter_file
-        )
-        return made is not None
+        adapter = self._before.adapter_file
+        *first, last = stages(self.recipe, Manifest.read(self._dataset).figures)
+        places = [
+            *((stage, self.job.folder / stage.objective / "adapter") for stage in first),
+            (last, self._adapter),
+        ]
+        for stage, folder in places:
+            made = (folder / MANIFEST).exists()
+            if not made and not stage.train(
+                self._before, adapter, self._dataset, self.job, folder, self.name
+            ):
+                return False
+            adapter = folder
+        return True
 
     def _gate(self, suite: list[Question]) -> Verdict:
         path = self._report / "verdict.json"

@@ -9,7 +9,7 @@ Without any opinion there is no item: nobody is watched.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,6 +108,15 @@ class Item:
         """Whether the answer was another one than what would be learnt."""
         return self.answer is not None and self.answer.strip() != self.message.content.strip()
 
+    @property
+    def thumb(self) -> bool | None:
+        """Whether a thumb that stands alone says good. None: there is an answer that is better than the judged one, or that
+        the judged one is better than; or nothing was answered."""
+        alone = self.kind == "praise" or (self.kind == "complaint" and self.answer is None)
+        if not alone or self.corrected or not self.message.content.strip():
+            return None
+        return self.feedback.rating == 1
+
 
 def items(session: Session, *, state: State | None = None, turn: str | None = None) -> list[Item]:
     """All items, oldest first, or those in one state, or those that a turn took."""
@@ -190,10 +199,12 @@ def decide(
     reviewer: str,
     question: str | None = None,
     answer: str | None = None,
+    thumbs: bool = False,
 ) -> Review:
     """Record a decision. ``question`` and ``answer`` replace what would be learnt (None: leave it).
 
-    Accepting an item that has nothing but a suggestion accepts that, as it reads now.
+    Accepting an item that has nothing but a suggestion accepts that, as it reads now. ``thumbs``: a complaint may be
+    accepted as it is, since turns learn from thumbs.
 
     Raises `FeilunError`: 404 for an opinion that is unknown or no longer the person's present one, 400 for accepting
     one that has no answer to learn.
@@ -219,7 +230,9 @@ def decide(
         reviewer=reviewer,
         created_ms=now_ms(),
     )
-    if decision == "accept" and not (replace(item, review=row).answer or "").strip():
+    decided = replace(item, review=row)
+    learnable = bool((decided.answer or "").strip()) or (thumbs and decided.thumb is not None)
+    if decision == "accept" and not learnable:
         raise FeilunError(
             "There is no good answer to learn: write one (edit), or reject the item.",
             "没有可供学习的好回答：请编写一个（编辑），或拒绝该项。",
@@ -240,12 +253,19 @@ class Taken:
     """How many accepted items of whom are left for later turns, because one person may teach only so much in one."""
 
 
-def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
+def take(
+    session: Session,
+    turn: str,
+    *,
+    per_user: int,
+    least: int,
+    teaches: Callable[[Item], bool] = lambda item: True,
+) -> Taken:
     """Give the accepted items to ``turn`` (see `enough`). Asked again for the same turn it gives the same."""
     already = items(session, turn=turn)
     if already:
         return Taken(already, {})
-    taken = enough(session, per_user=per_user, least=least)
+    taken = enough(session, per_user=per_user, least=least, teaches=teaches)
     for item in taken.items:
         assert item.review is not None
         item.review.turn = turn
@@ -253,12 +273,15 @@ def take(session: Session, turn: str, *, per_user: int, least: int) -> Taken:
     return taken
 
 
-def enough(session: Session, *, per_user: int, least: int) -> Taken:
-    """What a turn would take of the accepted items: of each person but the local owner at most ``per_user``, oldest first.
+def enough(
+    session: Session, *, per_user: int, least: int, teaches: Callable[[Item], bool] = lambda item: True
+) -> Taken:
+    """What a turn would take of the accepted items that teach it something: of each person but the local owner at most
+    ``per_user``, oldest first.
 
     Raises `FeilunError` (409) if there are fewer than ``least``.
     """
-    mine, capped = within_caps(items(session, state="accepted"), per_user)
+    mine, capped = within_caps(filter(teaches, items(session, state="accepted")), per_user)
     if len(mine) < least:
         raise _too_few(mine, capped, least)
     return Taken(mine, capped)

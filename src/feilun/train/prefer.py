@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from feilun.train.dpo import Dpo, Kto
 from feilun.train.loop import Trainer
 from feilun.train.objectives import Objective
 from feilun.train.pairs import Pairs, with_strangers
-from feilun.train.preferences import Pair, Side, read_pairs, read_thumbs
+from feilun.train.preferences import Pair, Side, Thumb, read_pairs, read_thumbs
 from feilun.train.recipe import DpoRecipe, KtoRecipe, RewardRecipe
 from feilun.train.reference import kept_logprobs, logprobs
 from feilun.train.reward import BradleyTerry, RewardModel, accuracy, scores
@@ -37,8 +38,11 @@ def prefer(
     world: World | None = None,
     *,
     adapter: Path | None = None,
+    heldout: Sequence[Path] = (),
 ) -> Path | None:
     """Run a recipe inside ``job.running()`` on the base model at ``base``, as `feilun.train.sft.fine_tune` does.
+
+    ``heldout``: more files of pairs, or of thumbs, by which what was learnt is judged, and which are not learnt.
 
     The adapter, or the model, becomes the artifact ``folder``, which is returned; None if the job was asked to stop before
     the end. Several processes each call this with their ``world``.
@@ -49,7 +53,11 @@ def prefer(
         pairs, apart, too_long = read_pairs(
             sources, tuned.tokenizer, length=recipe.run.length, heldout=recipe.data.heldout
         )
+        if heldout:
+            apart += read_pairs([*heldout], tuned.tokenizer, length=recipe.run.length, heldout=0)[0]
         train = [(pair.chosen, pair.rejected) for pair in pairs]
+        held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
+        judged = partial(_pairs_right, apart)
         facts: dict[str, Tensor] = {}
         objective: Objective = Dpo(
             recipe.beta,
@@ -59,13 +67,14 @@ def prefer(
             nll=recipe.nll,
         )
     else:
-        apart: list[Pair] = []
         thumbs, too_long = read_thumbs(sources, tuned.tokenizer, length=recipe.run.length)
+        aside = read_thumbs([*heldout], tuned.tokenizer, length=recipe.run.length)[0] if heldout else []
         train = with_strangers(thumbs, recipe.run.length)
+        held = [thumb.answer for thumb in aside]
+        judged = partial(_thumbs_right, aside)
         facts = {"label": torch.tensor([thumb.label for thumb in thumbs])}
         objective = Kto(recipe.beta, good=recipe.good, bad=recipe.bad, world=world)
     dtype, pad_id = recipe.run.torch_dtype, tuned.tokenizer.pad_id
-    held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
     with world.first_before_others():
         facts["reference"] = kept_logprobs(
             tuned.model, train, pad_id, dtype, job.folder / "reference.safetensors"
@@ -73,17 +82,29 @@ def prefer(
     before = logprobs(tuned.model, held, pad_id, dtype)
 
     def evaluate(step: int) -> None:
-        gained = (logprobs(tuned.model, held, pad_id, dtype) - before).view(-1, 2)
-        margins = (gained[:, 0] - gained[:, 1]).tolist()
-        job.emit("eval", step=step, name="heldout pairs", accuracy=accuracy(apart, margins))
+        gained = logprobs(tuned.model, held, pad_id, dtype) - before
+        name = "heldout pairs" if recipe.kind == "dpo" else "heldout thumbs"
+        job.emit("eval", step=step, name=name, accuracy=judged(gained))
 
     trainer = _trainer(tuned, train, facts, objective, job, world, too_long)
-    trainer.evaluate = evaluate if apart else None
+    trainer.evaluate = evaluate if held else None
     if not trainer.run():
         return None
     trainer.use_average()
     tuned.publish(folder, job, world, sources, _figures(trainer, train, job))
     return folder
+
+
+def _pairs_right(pairs: Sequence[Pair], gained: Tensor) -> dict[str, float]:
+    """``gained``: by how much each side has become likelier. Right is who gained more on the chosen one."""
+    chosen, rejected = gained[::2], gained[1::2]
+    return accuracy(pairs, (chosen - rejected).tolist())
+
+
+def _thumbs_right(thumbs: Sequence[Thumb], gained: Tensor) -> dict[str, float]:
+    """Right is to have become likelier for a good answer, and not likelier for a bad one."""
+    right = [(more > 0) == thumb.label for thumb, more in zip(thumbs, gained.tolist(), strict=True)]
+    return {"all": sum(right) / len(right)}
 
 
 def train_reward(
