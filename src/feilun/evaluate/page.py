@@ -88,10 +88,14 @@ def _groups(results: Results) -> Iterator[str]:
     """The main scorer's figures by language and by topic."""
     main = results.scorers[0]
     names = [model.name for model in results.models]
-    for title, groups in (
+    tables = [
         (say("By language", "按语言"), [found.by_language for found in results.figures]),
         (say("By topic", "按主题"), [found.by_topic for found in results.figures]),
-    ):
+    ]
+    cells = [found.by_topic_and_language for found in results.figures]
+    if len(cells[0]) > max(len(groups[0]) for _, groups in tables):  # else it says what one of them does
+        tables.append((say("By topic and language", "按主题与语言"), cells))
+    for title, groups in tables:
         if len(groups[0]) > 1:
             rows = [[_e(group), *(_figure(each[group][main]) for each in groups)] for group in groups[0]]
             yield f"<h2>{title} ({_e(main)})</h2>{_table(['', *names], rows)}"

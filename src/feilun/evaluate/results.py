@@ -46,6 +46,8 @@ class ModelFigures(BaseModel):
     all: dict[str, Figure]
     by_language: dict[str, dict[str, Figure]]
     by_topic: dict[str, dict[str, Figure]]
+    by_topic_and_language: dict[str, dict[str, Figure]]
+    """``topic (language)``; of items that have both."""
     errors: int
     """Items the server failed on; they are unscorable."""
 
@@ -109,6 +111,9 @@ class Results(BaseModel):
             all=whole(self.items),
             by_language=groups(lambda item: item.language),
             by_topic=groups(lambda item: item.topic),
+            by_topic_and_language=groups(
+                lambda item: f"{item.topic} ({item.language})" if item.topic and item.language else ""
+            ),
             errors=sum(item.results[model].error is not None for item in self.items),
         )
 
