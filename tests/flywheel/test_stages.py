@@ -159,8 +159,9 @@ def test_a_turn_without_what_an_objective_needs_does_not_begin(tmp_path: Path, s
     accepted(store)
     with store.reading() as session:
         need_enough(session, turn_of("sft"))
-        for objectives, said in ((["sft", "kto"], "8 good and 0 bad"), (["sft", "dpo"], "DPO needs pairs")):
+        wanted: list[tuple[Objective, str]] = [("kto", "8 good and 0 bad"), ("dpo", "DPO needs pairs")]
+        for objective, said in wanted:
             with pytest.raises(FeilunError) as refused:
-                need_enough(session, turn_of(*objectives))
+                need_enough(session, turn_of("sft", objective))
             assert (refused.value.code, refused.value.status) == ("nothing_for_objective", 409)
             assert said in refused.value.text.en
