@@ -1,19 +1,20 @@
 import { useT } from '../i18n'
-import { curvePath, type Point } from './curve'
+import { curvePath, type Curve } from './curve'
 
 const WIDTH = 320
 const HEIGHT = 88
 
-/** The training loss, step by step. */
-export function LossCurve({ points, steps }: { points: Point[]; steps: number }) {
+/** The training loss of an objective, step by step. `named`: whether to say which. */
+export function LossCurve({ curve: { objective, points, steps }, named }: { curve: Curve; named: boolean }) {
   const words = useT().flywheel.turn
   const first = points[0]
   const last = points.at(-1)
   if (!first || !last) return null
   const top = Math.max(...points.map(({ loss }) => loss))
-  const said = words.curve(first.loss.toFixed(2), last.loss.toFixed(2), last.step)
+  const course = words.curve(first.loss.toFixed(2), last.loss.toFixed(2), last.step)
+  const said = named ? `${words.objectives[objective] ?? objective} · ${course}` : course
   return (
-    <figure className="mt-2 max-w-lg" data-testid="loss-curve">
+    <figure className="mt-2 max-w-lg" data-testid="loss-curve" data-objective={objective}>
       <div className="flex gap-2">
         <div aria-hidden="true" className="flex flex-col justify-between text-right text-[0.6875rem] leading-none text-muted tabular-nums">
           <span>{top.toFixed(1)}</span>

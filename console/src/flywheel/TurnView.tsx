@@ -6,7 +6,7 @@ import type { Turn } from './api'
 import { Card } from './Card'
 import { Changes } from './Changes'
 import { askedOf, courseOf, lastOf, STEPS, type Step, type StepState } from './course'
-import { lossesOf } from './curve'
+import { curvesOf } from './curve'
 import { LossCurve } from './LossCurve'
 import { shortId } from './releases'
 import { useTurn } from './useTurn'
@@ -40,7 +40,7 @@ export function TurnView({ id }: { id: string }) {
 function Steps({ turn }: { turn: Turn }) {
   const words = useT().flywheel.turn
   const course = courseOf(turn)
-  const points = lossesOf(turn.events)
+  const curves = curvesOf(turn.events)
   return (
     <ol className="flex flex-col gap-2.5" data-testid="turn-steps">
       {STEPS.map((step) => (
@@ -50,7 +50,7 @@ function Steps({ turn }: { turn: Turn }) {
             <span className={course[step] === 'waiting' || course[step] === 'skipped' ? 'text-muted' : 'font-medium'}>{words.steps[step]}</span>
             <span className="sr-only"> ({words.stepStates[course[step]]})</span>
             <Detail step={step} turn={turn} />
-            {step === 'trained' && points.length > 0 && <LossCurve points={points} steps={number(lastOf(turn.events, 'step')?.steps)} />}
+            {step === 'trained' && curves.map((curve) => <LossCurve key={curve.objective} curve={curve} named={curves.length > 1 || curve.objective !== 'sft'} />)}
           </div>
         </li>
       ))}
@@ -81,6 +81,7 @@ function saidOf(step: Step, { events, passed, state }: Turn, words: ReturnType<t
     if (!last) return []
     const [at, of, left] = [number(last.step), number(last.steps), Math.round(number(last.eta_s))]
     const said = [words.training(at, of)]
+    if (typeof last.part === 'string' && last.part !== 'sft') said.unshift(words.objectives[last.part] ?? last.part)
     if (typeof last.loss === 'number') said.push(words.loss(last.loss.toFixed(2)))
     return state === 'running' && at < of ? [...said, words.left(left)] : said
   }
@@ -89,8 +90,9 @@ function saidOf(step: Step, { events, passed, state }: Turn, words: ReturnType<t
   if (!happened) return []
   if (step === 'promoted') return [words.promoted(shortId(String(happened.release)))]
   if (step === 'built') {
-    const { sft, preference, heldout, masked } = happened
+    const { sft, preference, kto, heldout, masked } = happened
     const said = [words.built(number(sft), number(preference))]
+    if (kto) said.push(words.thumbs(number(kto)))
     if (heldout) said.push(words.heldOut(number(heldout)))
     return masked ? [...said, words.masked(number(masked))] : said
   }

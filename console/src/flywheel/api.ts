@@ -21,6 +21,8 @@ export interface Item {
   answer: string | null
   /** A better answer to the question, which is learnt only if a reviewer says so. */
   suggestion: string | null
+  /** A thumb that stands alone, and says good or bad: null where there is a better answer, or no thumb. */
+  thumb: boolean | null
   /** A reviewer's words stand in `question` or `answer`. */
   edited: boolean
   group: string
@@ -75,6 +77,8 @@ export interface Overview {
   items: Record<ItemState, number>
   /** Accepted items that a turn needs. */
   least: number
+  /** What a turn trains, in this order: `sft`, `dpo`, `kto`. */
+  objectives: string[]
   /** What a turn would cost and bring, in four sentences: size, cost, gain, and what they rest on. Null: nothing to learn. */
   estimate: { words: { en: string; zh: string }[] } | null
   model: string

@@ -5,13 +5,30 @@ export interface Point {
   loss: number
 }
 
-/** The loss by step. Steps that a resumed turn made again count once, as they came out last. */
-export function lossesOf(events: readonly TurnEvent[]): Point[] {
-  const losses = new Map<number, number>()
-  for (const { event, step, loss } of events) {
-    if (event === 'step' && typeof step === 'number' && typeof loss === 'number') losses.set(step, loss)
+export interface Curve {
+  /** What was trained: `sft`, `dpo`, `kto`. */
+  objective: string
+  points: Point[]
+  /** That it has in all. */
+  steps: number
+}
+
+/** The loss of each objective by step. Steps that a resumed turn made again count once, as they came out last. */
+export function curvesOf(events: readonly TurnEvent[]): Curve[] {
+  const curves = new Map<string, { losses: Map<number, number>; steps: number }>()
+  for (const { event, part, step, steps, loss } of events) {
+    if (event !== 'step' || typeof step !== 'number' || typeof loss !== 'number') continue
+    const objective = typeof part === 'string' ? part : 'sft'
+    const curve = curves.get(objective) ?? { losses: new Map<number, number>(), steps: 0 }
+    curve.losses.set(step, loss)
+    if (typeof steps === 'number') curve.steps = steps
+    curves.set(objective, curve)
   }
-  return [...losses].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step)
+  return [...curves].map(([objective, { losses, steps }]) => ({
+    objective,
+    steps,
+    points: [...losses].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step),
+  }))
 }
 
 /** An SVG path through the points, from 0 to the highest loss, over `steps` steps. */

@@ -4,7 +4,7 @@ import { grouped, neighbour, wordsOf } from './queue'
 
 const item = (id: string, group = id, change: Partial<Item> = {}): Item => ({
   id, group, state: 'pending', user: 'local', rating: null, tags: [], comment: null, question: `${id}?`, given: 'No.',
-  answer: 'Yes.', suggestion: null, edited: false, disputed: false, personal: [], conversation_id: 'conv_1', created_ms: 0, ...change,
+  answer: 'Yes.', suggestion: null, thumb: null, edited: false, disputed: false, personal: [], conversation_id: 'conv_1', created_ms: 0, ...change,
 })
 const items = [item('a'), item('b'), item('c', 'b'), item('d', 'b'), item('e')]
 

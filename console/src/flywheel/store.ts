@@ -79,10 +79,11 @@ export function endEdit(id: string): void {
   set(({ drafts: { [id]: _, ...drafts } }) => ({ drafts }))
 }
 
-/** Accepts what stands there, as it was edited if it was; without an answer to learn, asks for one. */
+/** Accepts what stands there, as it was edited if it was; without anything to learn, asks for an answer. */
 export function accept(item: Item): void {
   const draft = get().drafts[item.id]
-  if (!draft && !item.answer?.trim()) {
+  const complaint = item.thumb === false && get().overview?.objectives.includes('kto')
+  if (!draft && !item.answer?.trim() && !complaint) {
     edit(item)
     speak(t().flywheel.review.write)
   } else if (!draft) void decide(item, 'accept', wordsOf(item))

@@ -86,6 +86,8 @@ export const flywheel = {
     heldOut: (n: number) => `${n} kept apart to judge by`,
     masked: (n: number) => `personal data masked in ${n}`,
     training: (step: number, steps: number) => `step ${step} of ${steps}`,
+    objectives: { sft: 'Answers (SFT)', dpo: 'Preferences (DPO)', kto: 'Thumbs (KTO)' } as Record<string, string>,
+    thumbs: (n: number) => some(n, 'thumb', 'thumbs'),
     loss: (loss: string) => `loss ${loss}`,
     left: (seconds: number) => `about ${some(seconds, 'second', 'seconds')} left`,
     curve: (first: string, last: string, step: number) => `Training loss: from ${first} to ${last} in ${some(step, 'step', 'steps')}`,

@@ -86,6 +86,8 @@ export const flywheel: Dictionary['flywheel'] = {
     heldOut: (n) => `留出 ${n} 个用于评判`,
     masked: (n) => `${n} 条中的个人信息已遮盖`,
     training: (step, steps) => `第 ${step} 步，共 ${steps} 步`,
+    objectives: { sft: '回答（SFT）', dpo: '偏好（DPO）', kto: '点赞与点踩（KTO）' },
+    thumbs: (n) => `${n} 个点赞或点踩`,
     loss: (loss) => `损失 ${loss}`,
     left: (seconds) => `约剩 ${seconds} 秒`,
     curve: (first, last, step) => `训练损失：${step} 步中从 ${first} 到 ${last}`,
