@@ -18,6 +18,8 @@ from tests.commands.conftest import Run
 from tests.support import Server, environment, eventually, feilun, run_feilun
 
 from feilun.jobs import Job, list_jobs
+from feilun.plan import probe
+from feilun.plan.calibration import calibration
 from feilun.recipe import shipped
 from feilun.workspace import Manifest
 
@@ -184,6 +186,11 @@ def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
     for stage in ("pretrain", "sft", "reward", "ppo", "dpo"):
         assert f"{stage}/report.html" in page
         assert "<svg" in (job.folder / stage / "report.html").read_text(encoding="utf-8")
+
+
+def test_its_base_model_calibrates_the_next_plan(whole: Path) -> None:
+    known = calibration(whole / "runs", probe.device(probe.HERE, whole))
+    assert [one.run.split("/")[1] for one in known.runs] == ["pretrain"]
 
 
 def test_pairs_are_what_was_written_over_what_the_model_says_itself(whole: Path) -> None:

@@ -39,14 +39,10 @@ class Calibration(BaseModel):
 
 
 def calibration(runs: Path, device: Device) -> Calibration:
-    """From the finished pre-training runs in ``runs``, on the machine that ``device`` is."""
+    """From the finished pre-training runs in ``runs``, those of pipelines too, on the machine that ``device`` is."""
     found: list[Outcome] = []
     for job in reversed(list_jobs(runs)):
-        if (
-            job.record.kind == "pretrain"
-            and job.state == "finished"
-            and (one := outcome(job, device)) is not None
-        ):
+        if job.state == "finished" and (one := outcome(job, device)) is not None:
             found.append(one)
         if len(found) == NEWEST:
             break
@@ -54,7 +50,11 @@ def calibration(runs: Path, device: Device) -> Calibration:
 
 
 def outcome(job: Job, device: Device, factor: float = 1.0) -> Outcome | None:
-    """How a run went beside its plan (with ``factor``); None if it took too few steps, or cannot be planned."""
+    """How a run went beside its plan (with ``factor``); None if it took too few steps, or is not of a kind that is planned."""
+    if job.record.kind == "pipeline":
+        job = job.part("pretrain", job.record.recipe["pretrain"])
+    elif job.record.kind != "pretrain":
+        return None
     per_token = seconds_per_token([event for event in job.events() if event["event"] == "step"])
     if per_token is None:
         return None
