@@ -47,6 +47,7 @@ KINDS = {
     "file": Text("file", "文件"),
     "upstream": Text("upstream", "上游模型"),
     "turn": Text("turn", "轮次"),
+    "name": Text("name", "名称"),
 }
 
 app = typer.Typer(

@@ -123,7 +123,8 @@ def _begins(id: str, what: str) -> bool:
 
 def _turn(graph: Graph, what: str, parts: list[str], direction: Direction) -> str:
     """A node for what goes by one name, such as a turn's data set, adapter and report: it leads to their last, or first."""
-    root = graph.add(Node("turn", f"turn:{what}", what))
+    kind = "turn" if what.startswith("turn-") else "name"
+    root = graph.add(Node(kind, f"{kind}:{what}", what))
     other: Direction = "down" if direction == "up" else "up"
     for part in parts:
         if not {node.id for node in graph.reach([part], other)} & set(parts):

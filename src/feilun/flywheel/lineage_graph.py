@@ -27,9 +27,11 @@ Kind = Literal[
     "file",
     "upstream",
     "turn",
+    "name",
 ]
 """``sample``: the rows of one opinion in a data set; ``answers``: all that a release wrote; ``source``: texts by their
-path or address; ``file``: something known by its hash alone; ``upstream``: a model that another server runs."""
+path or address; ``file``: something known by its hash alone; ``upstream``: a model that another server runs;
+``name``: what several have in common, such as a model and its release."""
 
 Direction = Literal["up", "down"]
 """``up``: to what it was made of; ``down``: to what was made of it."""
