@@ -4,14 +4,16 @@
 
 FOLDER holds pages (WARC, JSON lines with ``html``); records with a ``gold_text``, the main text as a person copied it, are what is
 predicted: half of them, chosen by a hash, are read by neither side. ``raw`` is all text of every other page, as a WET file has
-it; ``cleaned`` is what `recipes/data/web.toml` makes of the same pages. One tokenizer, trained on both, one shape, the same steps
-and learning rates; only seed and text differ. The figures: bits per byte of the gold texts, and how often the true continuation of
+it; ``cleaned`` is what `recipes/data/web.toml` makes of the same pages. Both sides read as much Chinese as English, and as
+many bytes as the smaller side has (``--all``: whatever each has). One tokenizer, trained on both, one shape, the same steps and
+learning rates; only seed and text differ. The figures: bits per byte of the gold texts, and how often the true continuation of
 a gold text is likelier, per byte, than those of three others (chance: 25 %).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import tempfile
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--pages", required=True, type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     facts = about(pages=str(wanted.pages), seeds=wanted.seeds, steps=wanted.steps)
@@ -74,13 +77,20 @@ def measured(wanted: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with job.running():
         build(recipe, job, sides["cleaned"], local(2))
     texts = {name: [document.text for document in read_texts(path)] for name, path in sides.items()}
+    if not wanted.all:
+        least = min(min(sizes_of(side).values()) for side in texts.values())
+        for name, side in texts.items():
+            texts[name] = evenly(side, least)
+            sides[name] = folder / f"{name}-even.jsonl"
+            rows = (json.dumps({"text": text}) + "\n" for text in texts[name])
+            sides[name].write_text("".join(rows), encoding="utf-8")
     tokenizer = train_tokenizer((text for side in texts.values() for text in side), 4096)
     tokenizer.save(folder / "tokenizer")
     found: dict[str, Any] = {
         "gold texts": {
             lang: sum(language_of(text) == lang for text in gold.values()) for lang in ("zh", "en")
         },
-        "megabytes": {name: sum(len(text.encode()) for text in side) / 1e6 for name, side in texts.items()},
+        "bytes read": {name: sizes_of(side) for name, side in texts.items()},
     }
     for name, path in sides.items():
         runs = [
@@ -91,6 +101,27 @@ def measured(wanted: argparse.Namespace, folder: Path) -> dict[str, Any]:
             f"mean {figure}": round(statistics.fmean(run[figure] for run in runs), 4) for figure in runs[0]
         }
     return found
+
+
+def sizes_of(texts: list[str]) -> dict[str, int]:
+    """Bytes of each language."""
+    sizes = {"zh": 0, "en": 0}
+    for text in texts:
+        sizes[language_of(text)] += len(text.encode())
+    return sizes
+
+
+def evenly(texts: list[str], size: int) -> list[str]:
+    """So many bytes of each language, in the order of a hash; the last text of each is cut."""
+    left = {"zh": size, "en": size}
+    chosen: list[str] = []
+    for text in sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest()):
+        language = language_of(text)
+        part = text.encode()[: left[language]].decode(errors="ignore")
+        if part:
+            chosen.append(part)
+            left[language] -= len(part.encode())
+    return chosen
 
 
 def gold_of(pages: Path) -> Iterator[tuple[str, str]]:
