@@ -16,6 +16,7 @@ from feilun.plan.compare import compare
 from feilun.plan.data import plan_data
 from feilun.plan.facts import Device
 from feilun.plan.finetune import adapter_params, plan_finetune
+from feilun.plan.fits import training_fits
 from feilun.plan.goodput import checkpoint_interval_s, goodput, stops_per_day
 from feilun.plan.layout import best_layout, bubble_share
 from feilun.plan.memory import SCHEMES, device_memory, state_bytes_per_param
@@ -170,6 +171,23 @@ def test_llama_3s_herd_stopped_as_often_and_lost_as_little() -> None:
     assert stops_per_day(16_384) * 54 == pytest.approx(466, rel=0.01)
     assert goodput(16_384) == pytest.approx(0.9, abs=0.015)
     assert goodput(10_000_000) == 0
+
+
+def test_beyond_the_largest_run_stops_cost_time_and_below_it_they_are_in_the_hours() -> None:
+    model = Model.of_size(1e12)
+    few, many, absurd = (
+        plan_train(model, 20e12, H100, count, must_fit=False) for count in (8192, 65_536, 10_000_000)
+    )
+    assert few.accelerator_hours == pytest.approx(24 * 1024 * _days(model, 1024))
+    assert many.accelerator_hours / few.accelerator_hours == pytest.approx(
+        goodput(16_384) / goodput(65_536), rel=1e-6
+    )
+    assert absurd.days.expected > many.days.expected  # it gets nowhere
+    assert absurd.days.ideal < absurd.days.expected
+
+
+def _days(model: Model, count: int) -> float:
+    return plan_train(model, 20e12, H100, count, must_fit=False).days.expected
 
 
 @given(st.floats(1, 1e6))
@@ -368,6 +386,29 @@ def test_traps_of_the_sources() -> None:
 )
 def test_quantities(text: str, value: float) -> None:
     assert quantities.count(text) == pytest.approx(value)
+
+
+def test_from_one_number_to_another() -> None:
+    assert quantities.counts("1,024", 2, 1e9) == [1024]
+    assert quantities.counts("8..100", 2, 1e9) == [8, 16, 32, 64, 100]
+    assert quantities.counts("1..1M", 10, 1e9) == [10**k for k in range(7)]
+    for wrong in ("8..4", "0.2", "1..1e12", "..8", "8.."):
+        with pytest.raises(FeilunError):
+            quantities.counts(wrong, 2, 1e9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(1e8, 1e13), st.integers(1, 200_000), st.sampled_from(["H100", "4090", "T4", "K200"]))
+def test_what_would_fit_does(params: float, count: int, name: str) -> None:
+    model, device = Model.of_size(params), facts.device(name)
+    if best_layout(model, device, count, length=2048) is None:
+        fits = training_fits(model, device, count, length=2048)
+        if fits.count is not None:
+            assert fits.count != count
+            assert best_layout(model, device, fits.count, length=2048) is not None
+        if fits.params is not None:
+            assert fits.params < params
+            assert best_layout(Model.of_size(fits.params), device, count, length=2048) is not None
 
 
 def test_quantities_with_units_and_wrong_ones() -> None:

@@ -2,10 +2,12 @@ import { useEffect, useState } from 'react'
 import { ChatPage } from '../chat/ChatPage'
 import { FlywheelPage } from '../flywheel/FlywheelPage'
 import { applyLang, useLang, useT } from '../i18n'
+import { LineagePage } from '../lineage/LineagePage'
+import { PlanPage } from '../plan/PlanPage'
 import { Sidebar } from '../sidebar/Sidebar'
 import { refreshList } from '../state/conversations'
 import { applyTheme, usePrefs } from '../state/prefs'
-import { FLYWHEEL, useCurrentKey } from '../state/route'
+import { FLYWHEEL, LINEAGE, PLAN, useCurrentKey } from '../state/route'
 import { useServer, watchServer } from '../state/server'
 import { Dialog } from '../ui/Dialog'
 import { Spoken, Toasts } from '../ui/Toasts'
@@ -54,15 +56,18 @@ export function App() {
 
   const closeDrawer = () => setDrawerAt(null)
   const rail = <Rail onHelp={() => setHelp(true)} onPick={closeDrawer} />
-  const onFlywheel = key === FLYWHEEL
+  const page = key === FLYWHEEL || key === PLAN || key === LINEAGE ? key : null
   return (
     <div className="flex h-dvh">
-      <a href={onFlywheel ? '#flywheel' : '#composer'} className="sr-only z-70 rounded-lg bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2" onClick={focusPage}>
-        {onFlywheel ? t.flywheel.skip : t.skipToComposer}
+      <a href={`#${page ?? 'composer'}`} className="sr-only z-70 rounded-lg bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2" onClick={focusPage}>
+        {page ? t[page].skip : t.skipToComposer}
       </a>
       {wide && rail}
       {wide && sidebarOpen && <Sidebar />}
-      {onFlywheel ? <FlywheelPage onToggleSidebar={toggleSidebar} /> : <ChatPage threadKey={key} onToggleSidebar={toggleSidebar} />}
+      {page === FLYWHEEL && <FlywheelPage onToggleSidebar={toggleSidebar} />}
+      {page === PLAN && <PlanPage onToggleSidebar={toggleSidebar} />}
+      {page === LINEAGE && <LineagePage onToggleSidebar={toggleSidebar} />}
+      {!page && <ChatPage threadKey={key} onToggleSidebar={toggleSidebar} />}
       {!wide && (
         <Dialog open={drawer} onClose={closeDrawer} title={t.sidebar.label} place="left">
           <div className="flex min-h-0 flex-1">

@@ -1,14 +1,14 @@
 import { useLang, useT } from '../i18n'
 import { usePrefs, type Theme } from '../state/prefs'
-import { FLYWHEEL, hrefOf, NEW, useCurrentKey } from '../state/route'
+import { FLYWHEEL, hrefOf, LINEAGE, NEW, PLAN, useCurrentKey } from '../state/route'
 import { IconButton } from '../ui/Button'
-import { AutoIcon, ChatIcon, FlywheelIcon, KeyboardIcon, MoonIcon, SunIcon } from '../ui/icons'
+import { AutoIcon, ChatIcon, FlywheelIcon, KeyboardIcon, MoonIcon, PlanIcon, SunIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
 
 const NEXT_THEME: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' }
 const THEME_ICON = { system: AutoIcon, light: SunIcon, dark: MoonIcon }
 
-const SECTIONS = { chat: { key: NEW, Icon: ChatIcon }, flywheel: { key: FLYWHEEL, Icon: FlywheelIcon } }
+const SECTIONS = { chat: { key: NEW, Icon: ChatIcon }, flywheel: { key: FLYWHEEL, Icon: FlywheelIcon }, plan: { key: PLAN, Icon: PlanIcon } }
 
 interface Props {
   onHelp: () => void
@@ -21,14 +21,15 @@ export function Rail({ onHelp, onPick }: Props) {
   const t = useT()
   const lang = useLang()
   const { theme, set } = usePrefs()
-  const here = useCurrentKey() === FLYWHEEL ? 'flywheel' : 'chat'
+  const key = useCurrentKey()
+  const here = key === LINEAGE ? FLYWHEEL : key === FLYWHEEL || key === PLAN ? key : 'chat'
   const ThemeIcon = THEME_ICON[theme]
   return (
     <nav aria-label={t.nav.label} className="flex w-15 shrink-0 flex-col items-center gap-1 border-r border-line bg-panel py-3">
       <a href={hrefOf(NEW)} aria-label={t.appName} className="mb-3 rounded-full p-1">
         <Mark className="size-8" />
       </a>
-      {(['chat', 'flywheel'] as const).map((section) => {
+      {(['chat', 'flywheel', 'plan'] as const).map((section) => {
         const { key, Icon } = SECTIONS[section]
         return (
           <a

@@ -4,9 +4,10 @@ import { useT } from '../i18n'
 import { answerAgain } from '../state/answer'
 import { getDraft } from '../state/drafts'
 import { useLiveText } from '../state/live'
-import { IconButton } from '../ui/Button'
+import { lineageHref } from '../state/route'
+import { IconButton, IconLink } from '../ui/Button'
 import { CopyButton } from '../ui/CopyButton'
-import { CorrectIcon, RefreshIcon } from '../ui/icons'
+import { CorrectIcon, LineageIcon, RefreshIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
 import { BranchNav, type BranchProps } from './BranchNav'
 import { Correction, correctionDraft, VersionSwitch } from './Correction'
@@ -71,6 +72,9 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
                 <RefreshIcon className="size-4.5" />
               </IconButton>
             )}
+            <IconLink label={t.lineage.ofAnswer} href={lineageHref(message.id)} data-testid="lineage-open">
+              <LineageIcon className="size-4.5" />
+            </IconLink>
             <Origin message={message} />
           </div>
         )}

@@ -1,10 +1,10 @@
 import { useEffect } from 'react'
 import { ServerNotice } from '../chat/ServerNotice'
 import { useT } from '../i18n'
-import { turnHref, useCurrentTurn } from '../state/route'
+import { hrefOf, LINEAGE, turnHref, useCurrentTurn } from '../state/route'
 import { useServer } from '../state/server'
 import { Button, IconButton } from '../ui/Button'
-import { SidebarIcon } from '../ui/icons'
+import { LineageIcon, SidebarIcon } from '../ui/icons'
 import { CanaryCard } from './CanaryCard'
 import { History } from './History'
 import { Overview } from './Overview'
@@ -46,6 +46,10 @@ export function FlywheelPage({ onToggleSidebar }: { onToggleSidebar: () => void 
           <SidebarIcon />
         </IconButton>
         <h1 className="px-2 font-semibold">{words.title}</h1>
+        <a href={hrefOf(LINEAGE)} data-testid="lineage-link" className="ml-auto inline-flex items-center gap-1.5 rounded-lg px-2.5 py-1.5 text-sm text-muted hover:bg-hover hover:text-ink">
+          <LineageIcon className="size-4.5" />
+          {t.lineage.link}
+        </a>
       </header>
       <ServerNotice />
       <div className="min-h-0 flex-1 overflow-y-auto" data-testid="flywheel">

@@ -1,5 +1,7 @@
 import { useLang, useT } from '../i18n'
-import { turnHref } from '../state/route'
+import { lineageHref, turnHref } from '../state/route'
+import { IconLink } from '../ui/Button'
+import { LineageIcon } from '../ui/icons'
 import type { Overview, TurnSummary } from './api'
 import { Card } from './Card'
 import { Tag } from './parts'
@@ -30,8 +32,17 @@ export function History({ overview }: { overview: Overview }) {
   )
 }
 
+function Lineage({ of, label }: { of: string; label: string }) {
+  return (
+    <IconLink label={label} href={lineageHref(of)} className="-my-1.5 ml-auto" data-testid="lineage-open">
+      <LineageIcon className="size-4.5" />
+    </IconLink>
+  )
+}
+
 function Releases({ overview: { history, model, release } }: { overview: Overview }) {
-  const words = useT().flywheel.history
+  const t = useT()
+  const words = t.flywheel.history
   const lang = useLang()
   if (history.length === 0) return <p className="text-sm text-muted">{words.noServed}</p>
   const now = history.findIndex((row) => row.model === model && row.release === release)
@@ -43,6 +54,7 @@ function Releases({ overview: { history, model, release } }: { overview: Overvie
             <code className="font-mono text-xs" title={row.release}>{shortId(row.release)}</code>
             {row.model !== model && <span className="text-muted">{row.model}</span>}
             {at === now && <Tag tone="good">{words.now}</Tag>}
+            <Lineage of={row.release} label={t.lineage.ofRelease} />
           </p>
           <p className="mt-0.5 text-xs text-muted">
             {when(row.since_ms, lang)} ·{' '}
@@ -67,9 +79,13 @@ function TurnRow({ turn: { id, created, state, passed } }: { turn: TurnSummary }
   const ended = state === 'finished' && passed !== null
   return (
     <li className="border-t border-line py-2 text-sm first:border-0">
-      <a href={turnHref(id)} data-testid="turn-link" className="flex flex-wrap items-center gap-x-2 gap-y-1 rounded-md text-accent underline underline-offset-2">
-        {when(created, lang)}
-      </a>
+      <div className="flex items-center">
+        <a href={turnHref(id)} data-testid="turn-link" className="rounded-md text-accent underline underline-offset-2">
+          {when(created, lang)}
+        </a>
+        {/* Others may have made nothing. */}
+        {state === 'finished' && <Lineage of={id} label={t.lineage.ofTurn} />}
+      </div>
       <span className="mt-0.5 inline-block">
         <Tag tone={passed ? 'good' : state === 'failed' ? 'bad' : 'plain'}>{ended ? (passed ? words.passed : words.refused) : t.flywheel.turn.states[state]}</Tag>
       </span>

@@ -1,5 +1,6 @@
 import { useLang, useT } from '../i18n'
 import { FLYWHEEL, hrefOf } from '../state/route'
+import { IconLink } from '../ui/Button'
 import { AlertIcon, CheckIcon, CloseIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
 import type { Turn } from './api'
@@ -20,9 +21,9 @@ export function TurnView({ id }: { id: string }) {
   const { turn, failed } = useTurn(id)
   const title = turn ? words.title(when(turn.created, lang)) : id
   const beside = turn?.state !== 'running' && (
-    <a href={hrefOf(FLYWHEEL)} aria-label={words.close} data-tip={words.close} className="inline-flex size-8 items-center justify-center rounded-lg text-muted hover:bg-hover hover:text-ink">
+    <IconLink label={words.close} href={hrefOf(FLYWHEEL)}>
       <CloseIcon />
-    </a>
+    </IconLink>
   )
   return (
     <Card title={title} testId="turn" beside={beside}>

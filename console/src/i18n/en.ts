@@ -1,5 +1,7 @@
 import { canary } from './canary.en'
 import { flywheel } from './flywheel.en'
+import { lineage } from './lineage.en'
+import { plan } from './plan.en'
 
 /** English. Its shape is the type every other language must fill. */
 export const en = {
@@ -18,6 +20,7 @@ export const en = {
     label: 'Sections',
     chat: 'Chat',
     flywheel: 'Flywheel',
+    plan: 'Plan',
     language: '切换到中文',
     languageShort: '中',
     theme: { system: 'Theme: follow the system', light: 'Theme: light', dark: 'Theme: dark' },
@@ -208,6 +211,8 @@ export const en = {
 
   canary,
   flywheel,
+  lineage,
+  plan,
 
   errors: {
     unreachable: 'The server cannot be reached.',

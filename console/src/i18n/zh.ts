@@ -1,6 +1,8 @@
 import type { Dictionary } from './en'
 import { canary } from './canary.zh'
 import { flywheel } from './flywheel.zh'
+import { lineage } from './lineage.zh'
+import { plan } from './plan.zh'
 
 /** 简体中文 */
 export const zh: Dictionary = {
@@ -19,6 +21,7 @@ export const zh: Dictionary = {
     label: '功能区',
     chat: '对话',
     flywheel: '飞轮',
+    plan: '规划',
     language: 'Switch to English',
     languageShort: 'EN',
     theme: { system: '主题：跟随系统', light: '主题：浅色', dark: '主题：深色' },
@@ -209,6 +212,8 @@ export const zh: Dictionary = {
 
   canary,
   flywheel,
+  lineage,
+  plan,
 
   errors: {
     unreachable: '连接不上服务器。',

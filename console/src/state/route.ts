@@ -3,15 +3,23 @@ import { useSyncExternalStore } from 'react'
 /** The key of the chat that no conversation stands behind yet. */
 export const NEW = 'new'
 
-/** The key of the page that is no chat. */
+/** The keys of the pages that are no chat. */
 export const FLYWHEEL = 'flywheel'
+export const PLAN = 'plan'
+export const LINEAGE = 'lineage'
+
+/** Of a lineage: to what something came from, or to what came of it. */
+export type Direction = 'up' | 'down'
 
 /**
  * Hash routes only, because the server knows just `/`: `#/` is a new chat, `#/c/<key>` a conversation, `#/flywheel`
- * the flywheel, where one of its turns may be open (`#/flywheel/<turn>`).
+ * the flywheel, where one of its turns may be open (`#/flywheel/<turn>`), `#/plan/<tab>?<question>` a plan,
+ * `#/lineage/<id>` where something came from.
  */
 export function currentKey(): string {
   if (/^#\/flywheel(\/|$)/.test(location.hash)) return FLYWHEEL
+  if (/^#\/plan([/?]|$)/.test(location.hash)) return PLAN
+  if (/^#\/lineage([/?]|$)/.test(location.hash)) return LINEAGE
   const match = /^#\/c\/(.+)$/.exec(location.hash)
   return match?.[1] ? decodeURIComponent(match[1]) : NEW
 }
@@ -23,8 +31,11 @@ export function currentTurn(): string | null {
 
 export const turnHref = (id: string): string => `#/flywheel/${encodeURIComponent(id)}`
 
+export const lineageHref = (id: string, direction: Direction = 'up'): string =>
+  `#/lineage/${encodeURIComponent(id)}${direction === 'down' ? '?direction=down' : ''}`
+
 export function hrefOf(key: string): string {
-  if (key === FLYWHEEL) return '#/flywheel'
+  if (key === FLYWHEEL || key === PLAN || key === LINEAGE) return `#/${key}`
   return key === NEW ? '#/' : `#/c/${encodeURIComponent(key)}`
 }
 
@@ -34,7 +45,12 @@ export function navigate(key: string, { replace = false } = {}): void {
     location.hash = hrefOf(key)
     return
   }
-  history.replaceState(null, '', hrefOf(key))
+  replaceHash(hrefOf(key))
+}
+
+/** The same entry of the history with another address. */
+export function replaceHash(hash: string): void {
+  history.replaceState(null, '', hash)
   // replaceState is silent; the components listen to this event.
   window.dispatchEvent(new HashChangeEvent('hashchange'))
 }
@@ -45,4 +61,5 @@ function subscribe(listener: () => void): () => void {
 }
 
 export const useCurrentKey = () => useSyncExternalStore(subscribe, currentKey)
+export const useHash = () => useSyncExternalStore(subscribe, () => location.hash)
 export const useCurrentTurn = () => useSyncExternalStore(subscribe, currentTurn)

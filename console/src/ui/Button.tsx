@@ -22,19 +22,26 @@ export function Button({ tone = 'plain', className = '', ...props }: Props) {
   )
 }
 
-interface IconProps extends ComponentProps<'button'> {
+interface Named {
   /** Its name: read out, and shown as the tooltip. */
   label: string
 }
 
-export function IconButton({ label, className = '', ...props }: IconProps) {
+const ICON = 'inline-flex size-8 shrink-0 items-center justify-center rounded-lg text-muted transition-colors hover:bg-hover hover:text-ink'
+
+export function IconButton({ label, className = '', ...props }: ComponentProps<'button'> & Named) {
   return (
     <button
       type="button"
       aria-label={label}
       data-tip={label}
-      className={`inline-flex size-8 shrink-0 items-center justify-center rounded-lg text-muted transition-colors hover:bg-hover hover:text-ink disabled:opacity-40 aria-pressed:bg-soft aria-pressed:text-accent aria-expanded:bg-hover aria-expanded:text-ink ${className}`}
+      className={`${ICON} disabled:opacity-40 aria-pressed:bg-soft aria-pressed:text-accent aria-expanded:bg-hover aria-expanded:text-ink ${className}`}
       {...props}
     />
   )
+}
+
+/** As an IconButton, for what has an address. */
+export function IconLink({ label, className = '', ...props }: ComponentProps<'a'> & Named) {
+  return <a aria-label={label} data-tip={label} className={`${ICON} ${className}`} {...props} />
 }

@@ -16,6 +16,8 @@ export const SearchIcon = icon(<><circle cx="9" cy="9" r="5" /><path d="m13 13 3
 export const SidebarIcon = icon(<><rect x="3" y="4" width="14" height="12" rx="2.5" /><path d="M8 4v12" /></>)
 export const ChatIcon = icon(<path d="M10 3.8c-3.9 0-7 2.6-7 5.9 0 1.9 1 3.5 2.6 4.6L5 17l3.2-1.6c.6.1 1.2.2 1.8.2 3.9 0 7-2.6 7-5.9s-3.1-5.9-7-5.9Z" />)
 export const FlywheelIcon = icon(<><circle cx="10" cy="10" r="6.8" /><circle cx="10" cy="10" r="1.4" fill="currentColor" />{[0, 120, 240].map((angle) => <path key={angle} d="M10 8.6C9.8 6.6 10.6 4.9 12 3.6" transform={`rotate(${angle} 10 10)`} />)}</>)
+export const PlanIcon = icon(<><path d="M3.5 3.5V15A1.5 1.5 0 0 0 5 16.5h11.5" /><path d="m6.5 12.5 3-3.5 2.5 2 4-5" /></>)
+export const LineageIcon = icon(<><circle cx="10" cy="4.5" r="2" /><circle cx="5" cy="15.5" r="2" /><circle cx="15" cy="15.5" r="2" /><path d="M10 6.5v3.2M5 13.5v-2a1.8 1.8 0 0 1 1.8-1.8h6.4a1.8 1.8 0 0 1 1.8 1.8v2" /></>)
 export const SunIcon = icon(<><circle cx="10" cy="10" r="3.2" /><path d="M10 2.5V4M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M4.7 15.3l1-1M14.3 5.7l1-1" /></>)
 export const MoonIcon = icon(<path d="M16.5 11.8A7 7 0 0 1 8.2 3.5a7 7 0 1 0 8.3 8.3Z" />)
 export const AutoIcon = icon(<><circle cx="10" cy="10" r="6.5" /><path d="M10 3.5v13a6.5 6.5 0 0 0 0-13Z" fill="currentColor" /></>)

@@ -16,7 +16,8 @@ from feilun.commands.plan_options import (
     Named,
     Params,
     Price,
-    model_of,
+    asked,
+    folder,
     one_of,
     show,
     workspace_of,
@@ -25,7 +26,6 @@ from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:  # the other commands must not wait for tables and formulas
-    from feilun.plan.arithmetic import Recompute
     from feilun.plan.facts import Device
     from feilun.plan.train import TrainPlan
 
@@ -48,11 +48,13 @@ app.add_typer(plan_use.app)
         "`feilun plan train --params 175B --tokens 300B --device A100-80G --count 1024 --tflops 140`\n\n"
         "`feilun plan train --budget 50000USD --device H100`\n\n"
         "`feilun plan train --params 7B --tokens 1T --deadline 30d` (the cheapest device)\n\n"
+        "`feilun plan train --params 7B --tokens 1T --device H100 --count 8..4096` (time against money)\n\n"
         "`feilun plan train --from recipes/train/nano.toml --device here`",
         "一次训练的时间、费用、能耗与并行布局；给出预算或期限则反向求解。\n\n示例：\n\n"
         "`feilun plan train --params 175B --tokens 300B --device A100-80G --count 1024 --tflops 140`\n\n"
         "`feilun plan train --budget 50000USD --device H100`\n\n"
         "`feilun plan train --params 7B --tokens 1T --deadline 30d`（最便宜的设备）\n\n"
+        "`feilun plan train --params 7B --tokens 1T --device H100 --count 8..4096`（时间与费用的取舍）\n\n"
         "`feilun plan train --from recipes/train/nano.toml --device here`",
     )
 )
@@ -74,7 +76,14 @@ def train(
             )
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help=say("Devices.", "设备数量。"))] = None,
+    count: Annotated[
+        str | None,
+        typer.Option(
+            help=say(
+                "Devices; 8..4096: a plan for each doubling.", "设备数量；8..4096 为逐次翻倍的各个方案。"
+            )
+        ),
+    ] = None,
     tflops: Annotated[
         float | None,
         typer.Option(
@@ -115,69 +124,37 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    from feilun.plan import budget as backwards
-    from feilun.plan import probe as probes
-    from feilun.plan import quantities, tables
-    from feilun.plan.presets import plan_preset
-    from feilun.plan.train import plan_train
+    from feilun.plan import tables_of_many as tables
+    from feilun.plan.ask import TrainQuestion
+    from feilun.plan.probe import HERE
+    from feilun.plan.probe import device as device_of
 
     workspace = workspace_of(context)
-    if preset is not None:
-        plan = plan_preset(preset)
-        show(plan, tables.train_tables(plan), as_json)
+    if recipe is not None and preset is None:
+        number = int(count) if count and count.isdecimal() else 1
+        plan = _of_recipe(recipe, device_of(device or HERE, workspace), number, workspace)
+        show(plan, tables.tables_of(plan), as_json)
         return
-    if recipe is not None:
-        plan = _of_recipe(recipe, probes.device(device or probes.HERE, workspace), count or 1, workspace)
-        show(plan, tables.train_tables(plan), as_json)
-        return
-    within = None if deadline is None else quantities.days(deadline)
-    chosen = probes.device(device or "H100", workspace)
-    if budget is not None:
-        found = backwards.solve_budget(
-            quantities.dollars(budget),
-            chosen,
-            count,
-            deadline_days=within,
-            usd_per_hour=price,
-            tflops=tflops,
-            length=length,
-        )
-        show(found, [tables.budget_table(found)], as_json)
-        return
-    wanted = model_of(params, model, active)
-    read = quantities.count(tokens) if tokens else backwards.COMPUTE_OPTIMAL * wanted.active
-    if within is not None and count is None:
-        if device is None:
-            plans = backwards.cheapest(wanted, read, within, length=length)
-            _cheapest(plans, within, as_json)
-            return
-        plan = backwards.solve_deadline(
-            wanted, read, chosen, within, usd_per_hour=price, tflops=tflops, length=length
-        )
-        show(plan, tables.train_tables(plan), as_json)
-        return
-    plan = plan_train(
-        wanted,
-        read,
-        chosen,
-        count or 1,
+    question = asked(
+        TrainQuestion,
+        params=params,
+        active=active,
+        model=model,
+        tokens=tokens,
+        device=device,
+        count=count,
         tflops=tflops,
         length=length,
         precision=one_of(precision, ("bf16", "fp16", "fp8"), "--precision"),
-        recompute=_recompute(recompute),
-        batch_tokens=round(quantities.count(batch_tokens)) if batch_tokens else None,
-        usd_per_hour=price,
+        recompute=recompute and one_of(recompute, ("none", "selective", "full"), "--recompute"),
+        batch_tokens=batch_tokens,
+        budget=budget,
+        deadline=deadline,
+        price=price,
+        preset=preset,
     )
-    if within is not None and plan.days.expected > within:
-        fits = backwards.solve_deadline(
-            wanted, read, chosen, within, usd_per_hour=price, tflops=tflops, length=length
-        )
-        raise FeilunError(
-            f"{count:,} x {chosen.name} take {plan.days.expected:.3g} days, not {within:g}; {fits.count:,} would make it.",
-            f"{count:,} 张 {chosen.name} 需 {plan.days.expected:.3g} 天，而非 {within:g} 天；{fits.count:,} 张可按期完成。",
-            code="too_slow",
-        )
-    show(plan, tables.train_tables(plan), as_json)
+    answer = question.answer(workspace, folder(model))
+    show(answer, tables.tables_of(answer), as_json)
 
 
 @app.command(
@@ -203,13 +180,19 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    from feilun.plan import compare as side_by_side
-    from feilun.plan import quantities, tables
-    from feilun.plan.budget import COMPUTE_OPTIMAL
+    from feilun.plan import tables_of_many as tables
+    from feilun.plan.ask import CompareQuestion
 
-    wanted = model_of(params, model, active)
-    read = quantities.count(tokens) if tokens else COMPUTE_OPTIMAL * wanted.active
-    found = side_by_side.compare(wanted, read, device or side_by_side.USUAL, count)
+    question = asked(
+        CompareQuestion,
+        params=params,
+        active=active,
+        model=model,
+        tokens=tokens,
+        count=count,
+        device=device or [],
+    )
+    found = question.answer(folder(model))
     show(found, [tables.compare_table(found)], as_json)
 
 
@@ -228,7 +211,7 @@ def validate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    from feilun.plan import tables
+    from feilun.plan import tables_of_many as tables
     from feilun.plan.validate import validate as judged
 
     found = judged(runs)
@@ -265,29 +248,26 @@ def probe(
     )
 )
 def presets(as_json: AsJson = False) -> None:
-    from feilun.plan import tables
-    from feilun.plan.facts import presets as known
-    from feilun.plan.presets import Presets, plan_preset
+    from feilun.plan import tables_of_many as tables
+    from feilun.plan.presets import plan_presets
 
-    found = Presets(presets={name: plan_preset(name) for name in known()})
-    show(found, tables.preset_tables((known()[name], plan) for name, plan in found.presets.items()), as_json)
+    found = plan_presets()
+    plans = ((found.claims[name], plan) for name, plan in found.presets.items())
+    show(found, tables.preset_tables(plans), as_json)
 
 
-def _cheapest(plans: list[TrainPlan], within: float, as_json: bool) -> None:
-    from feilun.plan import tables
-    from feilun.plan.presets import Plans
-
-    if not plans:
-        raise FeilunError(
-            f"No device with a known price makes it in {within:g} days. Allow more time, or name a --device and its --price.",
-            f"已知价格的设备都无法在 {within:g} 天内完成。请放宽期限，或给出 --device 与 --price。",
-            code="too_slow",
-        )
-    show(
-        Plans(plans=plans),
-        [tables.plans_table((str(place), plan) for place, plan in enumerate(plans[:10], 1))],
-        as_json,
+@app.command(
+    help=say(
+        "Devices and models that are known by name, with prices.\n\nExample: `feilun plan devices`",
+        "已知的设备（含价格）与模型。\n\n示例：`feilun plan devices`",
     )
+)
+def devices(as_json: AsJson = False) -> None:
+    from feilun.plan import tables_of_many as tables
+    from feilun.plan.presets import catalogue
+
+    found = catalogue()
+    show(found, tables.catalogue_tables(found.devices, found.models), as_json)
 
 
 def _of_recipe(recipe: Path, device: Device, count: int, workspace: Path) -> TrainPlan:
@@ -304,7 +284,3 @@ def _of_recipe(recipe: Path, device: Device, count: int, workspace: Path) -> Tra
         ) from None
     factor = calibration(workspace / "runs", device).factor if device.name == probe.HERE else 1.0
     return of_recipe(table, device, count, factor=factor)
-
-
-def _recompute(word: str | None) -> Recompute | None:
-    return None if word is None else one_of(word, ("none", "selective", "full"), "--recompute")  # pyright: ignore[reportReturnType]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -51,7 +50,7 @@ Price = Annotated[
 Length = Annotated[int, typer.Option(min=1, help=say("Tokens of a row.", "每行的 token 数。"))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("Print JSON.", "输出 JSON。"))]
 
-_SIZE = re.compile(r"[0-9.]+[KMBT]?", re.IGNORECASE)
+Q = TypeVar("Q", bound="BaseModel")
 
 
 def show(answer: BaseModel, shown: Iterable[Table | Line], as_json: bool) -> None:
@@ -72,27 +71,26 @@ def workspace_of(context: typer.Context) -> Path:
     return (context.obj or default_workspace()).expanduser().absolute()
 
 
-def model_of(
-    params: str | None, name: str | None, active: str | None = None, *, serving: bool = False
-) -> Model:
-    from feilun.plan import quantities
-    from feilun.plan.arithmetic import Model, shape_of
+def asked(kind: type[Q], **given: object) -> Q:
+    """The question of these options. Raises `FeilunError` (``bad_option``) for one that is out of bounds."""
+    from pydantic import ValidationError
+
+    from feilun.validation import explain
+
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        said = explain({**first})
+        raise FeilunError(f"{option}: {said.en}.", f"{option}：{said.zh}。", code="bad_option") from None
+
+
+def folder(model: str | None) -> Model | None:
+    """The model of a Hugging Face folder; None if the option names none."""
     from feilun.plan.presets import model_named
 
-    if name is not None and params is None and _SIZE.fullmatch(name):
-        params, name = name, None
-    if name is not None:
-        return model_named(name)
-    if params is None:
-        raise FeilunError(
-            "Give --params, such as 7B, or --model.",
-            "请给出 --params（例如 7B）或 --model。",
-            code="no_model",
-        )
-    size = quantities.count(params)
-    passed = quantities.count(active) if active else size
-    # Models that are served share keys and values among the heads of a group.
-    return Model.of_size(size, passed, config=shape_of(passed, kv_heads=8) if serving else None)
+    return model_named(model) if model is not None and Path(model).is_dir() else None
 
 
 def one_of(word: str, known: tuple[str, ...], option: str) -> str:

@@ -15,7 +15,8 @@ from feilun.commands.plan_options import (
     On,
     Params,
     Price,
-    model_of,
+    asked,
+    folder,
     one_of,
     show,
     workspace_of,
@@ -25,7 +26,6 @@ from feilun.text import say
 if TYPE_CHECKING:  # the other commands must not wait for tables and formulas
     from feilun.plan.data import Kind, Language
     from feilun.plan.finetune import Method
-    from feilun.plan.serve import Quantisation
 
 app = typer.Typer()
 
@@ -43,7 +43,14 @@ def serve(
     params: Params = None,
     active: Active = None,
     model: Named = None,
-    users: Annotated[str, typer.Option(help=say("From 1 to 100M.", "从 1 到 1 亿。"))] = "1",
+    users: Annotated[
+        str,
+        typer.Option(
+            help=say(
+                "From 1 to 100M; 1..100M: each tenfold number.", "从 1 到 1 亿；1..100M 为每十倍的各个方案。"
+            )
+        ),
+    ] = "1",
     length: Annotated[
         str,
         typer.Option(
@@ -74,25 +81,28 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    from feilun.plan import probe, quantities
     from feilun.plan import tables_of_use as tables
-    from feilun.plan.serve import BYTES_PER_PARAM, plan_serve
+    from feilun.plan.ask import ServeQuestion
+    from feilun.plan.serve import BYTES_PER_PARAM
 
-    kind: Quantisation = one_of(quantisation, tuple(BYTES_PER_PARAM), "--quantisation")  # pyright: ignore[reportAssignmentType]
-    plan = plan_serve(
-        model_of(params, model, active, serving=True),
-        probe.device(device, workspace_of(context)),
-        max(1, round(quantities.count(users))),
-        quantities.tokens_of_context(length),
-        quantisation=kind,
+    question = asked(
+        ServeQuestion,
+        params=params,
+        active=active,
+        model=model,
+        users=users,
+        context=length,
+        device=device,
+        quantisation=one_of(quantisation, tuple(BYTES_PER_PARAM), "--quantisation"),
         speculative=speculative,
         accept=accept,
         answer_tokens=answer_tokens,
-        answers_per_user_day=per_day,
-        usd_per_hour=price,
-        revenue_usd_per_answer=revenue,
+        per_day=per_day,
+        price=price,
+        revenue=revenue,
     )
-    show(plan, [tables.serve_table(plan)], as_json)
+    answer = question.answer(workspace_of(context), folder(model))
+    show(answer, [tables.serving_table(answer)], as_json)
 
 
 @app.command(
@@ -122,14 +132,14 @@ def finetune(
 ) -> None:
     from feilun.plan import probe, quantities
     from feilun.plan import tables_of_use as tables
+    from feilun.plan.ask import ModelQuestion
     from feilun.plan.finetune import plan_finetune
 
     how: Method = one_of(method, ("full", "lora", "qlora"), "--method")  # pyright: ignore[reportAssignmentType]
     on = probe.device(device, workspace_of(context))
     read = quantities.count(tokens)
-    plan = plan_finetune(
-        model_of(params, model), read, on, how, count=count, rank=rank, length=length, usd_per_hour=price
-    )
+    wanted = folder(model) or asked(ModelQuestion, params=params, model=model).wanted()
+    plan = plan_finetune(wanted, read, on, how, count=count, rank=rank, length=length, usd_per_hour=price)
     show(plan, [tables.finetune_table(plan)], as_json)
 
 

@@ -41,6 +41,7 @@ def up(
 ) -> None:
     # Large: the other commands must not wait for them.
     from feilun.flywheel import canary_routes, lineage_routes, routes
+    from feilun.plan.routes import router as plan_routes
     from feilun.serve.server import listen, serve
 
     _set_up_logging()
@@ -71,7 +72,8 @@ def up(
         if browser and _has_display():
             webbrowser.open(url)
 
-    serve(workspace, sock, started, [routes.router, canary_routes.router, lineage_routes.router])
+    flywheel = [routes.router, canary_routes.router, lineage_routes.router]
+    serve(workspace, sock, started, [*flywheel, plan_routes(workspace.path)])
 
 
 def _set_up_logging() -> None:

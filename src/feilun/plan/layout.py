@@ -179,12 +179,23 @@ def _divisors(number: int, most: int) -> list[int]:
     return [k for k in range(1, min(number, most) + 1) if number % k == 0]
 
 
-def least_devices(model: Model, device: Device, *, length: int, most: int = 1 << 16) -> int | None:
+def least_devices(
+    model: Model,
+    device: Device,
+    *,
+    length: int,
+    recompute: Recompute | None = None,
+    batch_tokens: int | None = None,
+    most: int = 1 << 16,
+) -> int | None:
     """The fewest devices, a power of two, on which the model can be trained at all."""
     count = max(1, int(model.params * SCHEMES["megatron"].bytes_per_param / (device.memory_gb * 1e9 * ROOM)))
     count = 1 << (count - 1).bit_length()
     while count <= most:
-        if best_layout(model, device, count, length=length) is not None:
+        layout = best_layout(
+            model, device, count, length=length, recompute=recompute, batch_tokens=batch_tokens
+        )
+        if layout is not None:
             return count
         count *= 2
     return None

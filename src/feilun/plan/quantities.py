@@ -30,6 +30,22 @@ def count(text: str) -> float:
     return _parsed(text, _SCALES, "175B, 7e9, 350M, 70亿")
 
 
+def counts(text: str, factor: float, most: float) -> list[int]:
+    """``1024`` -> [1024]; ``8..4096`` -> 8, 16, ... 4096, both ends included. Raises `FeilunError` (``bad_quantity``)."""
+    ends = [round(count(end)) for end in text.split("..", 1)]
+    if not 1 <= ends[0] <= ends[-1] <= most:
+        raise FeilunError(
+            f"'{text}' is no number from 1 to {most:,.0f}, nor from one to a larger one (8..4096).",
+            f"“{text}”不是 1 至 {most:,.0f} 的数，也不是由小到大的范围（8..4096）。",
+            code="bad_quantity",
+            status=422,
+        )
+    found = [ends[0]]
+    while found[-1] < ends[-1]:
+        found.append(min(ends[-1], round(found[-1] * factor)))
+    return found
+
+
 def tokens_of_context(text: str) -> int:
     """``8k`` -> 8192, as context lengths are meant; ``3000`` as it is."""
     kilo = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*k\s*", text, re.IGNORECASE)
@@ -49,6 +65,11 @@ def days(text: str) -> float:
 def data_bytes(text: str) -> float:
     """``5TB``, ``300GB``; a bare number counts bytes. Decimal, as disks are sold."""
     return _parsed(text, {"": 1.0, **_BYTES}, "300GB, 5TB")
+
+
+def gigabytes(value: float) -> str:
+    """So many GB (1e9 bytes) in words: ``960 GB``, ``18 TB``."""
+    return f"{value:.4g} GB" if value < 1000 else f"{value / 1000:,.4g} TB"
 
 
 def _parsed(text: str, units: Mapping[str, float], examples: str) -> float:

@@ -9,14 +9,22 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from feilun.plan.arithmetic import Model, attention_flops_per_token, decode_flops_per_token, kv_bytes
+from feilun.plan.arithmetic import (
+    Model,
+    attention_flops_per_token,
+    decode_flops_per_token,
+    kv_bytes,
+    shape_of,
+)
 from feilun.plan.facts import Device
+from feilun.plan.fits import SHRINK, TRIES, Fits
 from feilun.plan.money import cost_of
+from feilun.plan.quantities import gigabytes
 from feilun.text import FeilunError
 
 Quantisation = Literal["bf16", "fp8", "int8", "int4"]
 
-BYTES_PER_PARAM: Mapping[str, float] = MappingProxyType(
+BYTES_PER_PARAM: Mapping[Quantisation, float] = MappingProxyType(
     {"bf16": 2.0, "fp8": 1.0, "int8": 1.06, "int4": 0.606}
 )
 """The last two as llama.cpp's Q8_0 and Q4_K_M, scales included."""
@@ -132,7 +140,7 @@ def plan_serve(
     cache = kv_bytes(model.config, context)
     tensor = next((n for n in _sizes(device) if weights + cache <= ROOM * n * device.memory_gb * 1e9), None)
     if tensor is None:
-        raise _does_not_fit(model, device, weights, cache)
+        raise _does_not_fit(model, device, context, quantisation)
     free = ROOM * tensor * device.memory_gb * 1e9 - weights
 
     def step(rows: int) -> float:
@@ -194,25 +202,42 @@ def _sizes(device: Device) -> tuple[int, ...]:
     return (1,) if device.cpu else (1, 2, 4, 8, 16)
 
 
-def _does_not_fit(model: Model, device: Device, weights: float, cache: float) -> FeilunError:
-    most = _sizes(device)[-1]
-    room = ROOM * most * device.memory_gb
-    fitting = [name for name, per in BYTES_PER_PARAM.items() if (model.params * per + cache) / 1e9 <= room]
-    en = (
-        f"With --quantisation {fitting[0]} it would."
-        if fitting
-        else f"About {room / 0.606:.3g}B parameters in int4 would."
-    )
-    zh = (
-        f"用 --quantisation {fitting[0]} 可以放下。"
-        if fitting
-        else f"int4 下约可容纳 {room / 0.606:.3g}B 参数。"
-    )
+def serving_fits(model: Model, device: Device, context: int, quantisation: Quantisation) -> Fits:
+    """In place of a model that a server's devices together cannot hold."""
+    room_gb = ROOM * _sizes(device)[-1] * device.memory_gb
+
+    def needs_gb(model: Model, quantisation: Quantisation) -> float:
+        return (model.params * BYTES_PER_PARAM[quantisation] + kv_bytes(model.config, context)) / 1e9
+
+    fits = Fits(needs_gb=needs_gb(model, quantisation), has_gb=room_gb)
+    fits.quantisation = next((name for name in BYTES_PER_PARAM if needs_gb(model, name) <= room_gb), None)
+    if fits.quantisation is None:
+        params = room_gb * 1e9 / BYTES_PER_PARAM["int4"]
+        for _ in range(TRIES):
+            params = float(f"{params * SHRINK:.3g}")
+            if needs_gb(Model.of_size(params, config=shape_of(params, kv_heads=8)), "int4") <= room_gb:
+                fits.params, fits.quantisation = params, "int4"
+                break
+    return fits
+
+
+def _does_not_fit(model: Model, device: Device, context: int, quantisation: Quantisation) -> FeilunError:
+    fits = serving_fits(model, device, context, quantisation)
+    weights_gb = model.params * BYTES_PER_PARAM[quantisation] / 1e9
+    cache_gb = kv_bytes(model.config, context) / 1e9
+    en, zh = "A shorter --context is needed.", "请缩短 --context。"
+    if fits.params is not None:
+        en = f"About {fits.params / 1e9:.3g}B parameters in int4 would."
+        zh = f"int4 下约可容纳 {fits.params / 1e9:.3g}B 参数。"
+    elif fits.quantisation is not None:
+        en = f"With --quantisation {fits.quantisation} it would."
+        zh = f"用 --quantisation {fits.quantisation} 可以放下。"
+    most = f"{_sizes(device)[-1]} x {device.name}"
     return FeilunError(
-        f"{model.name} needs {weights / 1e9:,.4g} GB for its weights and {cache / 1e9:,.3g} GB for one user's cache; {most} x "
-        f"{device.name} have room for {room:,.4g} GB. {en}",
-        f"{model.name} 的权重需 {weights / 1e9:,.4g} GB，一位用户的缓存需 {cache / 1e9:,.3g} GB；{most} 张 {device.name} "
-        f"可用 {room:,.4g} GB。{zh}",
+        f"{model.name} needs {gigabytes(weights_gb)} for its weights and {gigabytes(cache_gb)} for one user's cache; {most} have "
+        f"room for {gigabytes(fits.has_gb)}. {en}",
+        f"{model.name} 的权重需 {gigabytes(weights_gb)}，一位用户的缓存需 {gigabytes(cache_gb)}；{most} 可用 "
+        f"{gigabytes(fits.has_gb)}。{zh}",
         code="does_not_fit",
         status=422,
     )

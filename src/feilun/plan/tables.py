@@ -1,4 +1,4 @@
-"""The answers about training as tables for a terminal, in the reader's language."""
+"""Answers as tables for a terminal, in the reader's language: what all have in common, and a training run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text as Line
 
-from feilun.plan.budget import BudgetPlan
-from feilun.plan.compare import Comparison
-from feilun.plan.facts import Preset
 from feilun.plan.layout import Layout
 from feilun.plan.train import Days, Note, TrainPlan
-from feilun.plan.validate import Validation
-from feilun.text import say
+from feilun.text import Text, say
 
 Rows = Iterable[tuple[str, str]]
 
@@ -42,17 +38,43 @@ def usd(value: float | None) -> str:
     return f"${value:,.0f}" if value >= 100 else f"${value:.3g}"
 
 
+_SPANS = (
+    (730, 365.25, Text("years", "年")),
+    (2, 1, Text("days", "天")),
+    (1 / 12, 1 / 24, Text("hours", "小时")),
+    (1 / 720, 1 / 1440, Text("minutes", "分钟")),
+    (0, 1 / 86400, Text("seconds", "秒")),
+)
+"""From how many days on a unit reads best, and how many days it is."""
+
+
 def span(days: float) -> str:
     """In the unit that reads best, from seconds to years."""
-    if days >= 730:
-        return say(f"{days / 365.25:.3g} years", f"{days / 365.25:.3g} 年")
-    if days >= 2:
-        return say(f"{days:.3g} days", f"{days:.3g} 天")
-    if days >= 1 / 12:
-        return say(f"{days * 24:.3g} hours", f"{days * 24:.3g} 小时")
-    if days >= 1 / 720:
-        return say(f"{days * 1440:.3g} minutes", f"{days * 1440:.3g} 分钟")
-    return say(f"{days * 86400:.3g} seconds", f"{days * 86400:.3g} 秒")
+    _, unit, name = next(one for one in _SPANS if days >= one[0])
+    return f"{days / unit:.3g} {name}"
+
+
+def spans(low: float, high: float) -> str:
+    """From one to the other, in one unit."""
+    _, unit, name = next(one for one in _SPANS if high >= one[0])
+    return f"{low / unit:.3g} - {high / unit:.3g} {name}"
+
+
+def energy(mwh: float) -> str:
+    """So many megawatt-hours in the unit that reads best, from Wh to TWh."""
+    return _prefixed(mwh * 1e6, "Wh")
+
+
+def power(mw: float) -> str:
+    """So many megawatts in the unit that reads best, from W to GW."""
+    return _prefixed(mw * 1e6, "W")
+
+
+def _prefixed(value: float, unit: str) -> str:
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
 
 
 def pairs(title: str, rows: Rows) -> Table:
@@ -64,10 +86,18 @@ def pairs(title: str, rows: Rows) -> Table:
     return table
 
 
-def grid(titles: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
+def grid(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    *,
+    whole: Sequence[int] = (),
+) -> Table:
+    """A column for each title. ``whole``: those whose cells are not broken where the terminal is narrow."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, name in enumerate(titles):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        justify = "left" if number == 0 else "right"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=number in whole)
     for row in rows:
         table.add_row(*(Line(cell) for cell in row))
     return table
@@ -86,7 +116,7 @@ def interval(days: Days) -> str:
 
 
 def train_tables(plan: TrainPlan) -> list[Table | Line]:
-    cost, energy = plan.cost_usd, plan.energy
+    cost, checkpoint = plan.cost_usd, plan.checkpoint
     money = usd(cost.expected)
     if cost.low is not None and cost.low != cost.high:
         money += f" ({usd(cost.low)} - {usd(cost.high)}, {cost.basis})"
@@ -109,15 +139,15 @@ def train_tables(plan: TrainPlan) -> list[Table | Line]:
         (say("Cost", "费用"), money),
         (
             say("Energy", "能耗"),
-            f"{energy.mwh:,.3g} MWh, {energy.co2e_t:,.3g} t CO2e, {energy.mw:,.3g} MW",
+            f"{energy(plan.energy.mwh)}, {plan.energy.co2e_t:,.3g} t CO2e, {power(plan.energy.mw)}",
         ),
         (
             say("Checkpoint", "检查点"),
             say(
-                f"{plan.checkpoint.weights_gb:,.4g} GB of weights, {plan.checkpoint.full_gb:,.4g} GB to go on from, every "
-                f"{plan.checkpoint.interval_minutes:,.0f} min",
-                f"权重 {plan.checkpoint.weights_gb:,.4g} GB，可续训 {plan.checkpoint.full_gb:,.4g} GB，每 "
-                f"{plan.checkpoint.interval_minutes:,.0f} 分钟一次",
+                f"{size(1e9 * checkpoint.weights_gb)} of weights, {size(1e9 * checkpoint.full_gb)} to go on from, every "
+                f"{span(checkpoint.interval_minutes / 1440)}",
+                f"权重 {size(1e9 * checkpoint.weights_gb)}，可续训 {size(1e9 * checkpoint.full_gb)}，每 "
+                f"{span(checkpoint.interval_minutes / 1440)}一次",
             ),
         ),
         (
@@ -157,140 +187,7 @@ def layout_table(layout: Layout) -> Table:
             (say("Spread", "切分"), how),
             (
                 say("Memory of a device", "单卡显存"),
-                f"{memory.total_gb:.3g} / {memory.device_gb:g} GB: {held}",
+                f"{memory.total_gb:.3g} / {memory.device_gb:.3g} GB: {held}",
             ),
         ],
     )
-
-
-def budget_table(found: BudgetPlan) -> Table:
-    titles = [
-        usd(found.budget_usd),
-        say("parameters", "参数"),
-        "token",
-        say("loss", "损失"),
-        say("devices", "设备"),
-        say("expected", "预计"),
-        say("cost", "费用"),
-    ]
-    names = {
-        "compute_optimal": say("compute-optimal", "计算最优"),
-        "over_trained": say("small, over-trained", "小而多训"),
-    }
-    return grid(
-        titles,
-        (
-            (
-                f"{names[one.kind]} ({one.tokens_per_param:g}x)",
-                short(one.plan.model.params),
-                short(one.plan.tokens),
-                f"{one.loss:.3f}",
-                f"{one.plan.count:,} x {one.plan.device}",
-                span(one.plan.days.expected),
-                usd(one.plan.cost_usd.expected),
-            )
-            for one in found.variants
-        ),
-    )
-
-
-def plans_table(plans: Iterable[tuple[str, TrainPlan]]) -> Table:
-    titles = [
-        "",
-        say("devices", "设备"),
-        say("expected", "预计"),
-        say("between", "区间"),
-        say("cost", "费用"),
-        "MW",
-    ]
-    titles += [say("stops a day", "每天中断"), say("counts", "有效")]
-    return grid(
-        titles,
-        (
-            (
-                name,
-                f"{plan.count:,} x {plan.device}",
-                span(plan.days.expected),
-                f"{span(plan.days.low)} - {span(plan.days.high)}",
-                usd(plan.cost_usd.expected),
-                f"{plan.energy.mw:,.3g}",
-                f"{plan.stops_per_day:,.3g}",
-                f"{plan.goodput:.0%}",
-            )
-            for name, plan in plans
-        ),
-    )
-
-
-def preset_tables(found: Iterable[tuple[Preset, TrainPlan]]) -> list[Table | Line]:
-    """The claims, and what each would take."""
-    known = list(found)
-    claims = pairs("", ((preset.name, say(preset.claim, preset.claim_zh)) for preset, _ in known))
-    said = {note.en: note for _, plan in known for note in plan.notes}
-    return [claims, plans_table((preset.name, plan) for preset, plan in known), *notes(said.values())]
-
-
-def compare_table(found: Comparison) -> Table:
-    titles = [
-        say("device", "设备"),
-        "nm",
-        say("count", "数量"),
-        say("expected", "预计"),
-        say("cost", "费用"),
-        "MWh",
-        "t CO2e",
-    ]
-    titles += [say("to be as fast", "同样快需"), say("cost", "费用"), "MW"]
-    return grid(
-        titles,
-        (
-            (
-                row.device + ("" if row.fits else say(" (does not fit)", "（放不下）")),
-                "-" if row.process_nm is None else f"{row.process_nm:g}",
-                f"{row.count:,}",
-                span(row.days),
-                usd(row.cost_usd),
-                f"{row.mwh:,.3g}",
-                f"{row.co2e_t:,.3g}",
-                f"{row.count_for_same_days:,}",
-                usd(row.cost_same_days_usd),
-                f"{row.mw_same_days:,.3g}",
-            )
-            for row in found.rows
-        ),
-    )
-
-
-def validation_tables(found: Validation) -> list[Table | Line]:
-    known, blind = found.known_speed, found.blind
-    modes = {"known_speed": say("known speed", "已知速度"), "blind": say("blind", "盲测")}
-    table = grid(
-        [
-            say("run", "训练"),
-            "",
-            say("predicted", "预测"),
-            say("between", "区间"),
-            say("published", "公布"),
-            say("ratio", "比值"),
-        ],
-        (
-            (
-                row.id,
-                modes[row.mode],
-                f"{row.predicted or 0:,.4g}",
-                f"{row.low or 0:,.4g} - {row.high or 0:,.4g}",
-                f"{row.published or 0:,.4g} {say('days', '天') if row.unit == 'days' else say('hours', '卡时')}",
-                f"x{row.ratio:.2f}",
-            )
-            for row in found.rows
-            if row.ratio is not None
-        ),
-    )
-    left_out = [Line(f"{row.id}: {row.error}", style="dim") for row in found.rows if row.error is not None]
-    summary = say(
-        f"Known speed: {known.n} runs, median error {known.median_abs_error or 0:.1%}. Blind: {blind.n} runs, median "
-        f"x{blind.median_ratio or 0:.2f}, {blind.inside_interval or 0:.0%} inside the interval.",
-        f"已知速度：{known.n} 次，误差中位数 {known.median_abs_error or 0:.1%}。盲测：{blind.n} 次，中位数 "
-        f"x{blind.median_ratio or 0:.2f}，{blind.inside_interval or 0:.0%} 落在区间内。",
-    )
-    return [table, *left_out, Line(summary)]

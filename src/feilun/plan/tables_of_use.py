@@ -5,12 +5,41 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text as Line
 
+from feilun.plan.ask import ServePlans
 from feilun.plan.data import DataPlan
 from feilun.plan.finetune import FinetunePlan
 from feilun.plan.scaling import ScalingPlan
 from feilun.plan.serve import ServePlan
-from feilun.plan.tables import grid, interval, pairs, short, size, span, usd
+from feilun.plan.tables import energy, grid, interval, pairs, power, short, size, span, usd
 from feilun.text import say
+
+
+def serving_table(answer: ServePlan | ServePlans) -> Table:
+    if isinstance(answer, ServePlan):
+        return serve_table(answer)
+    first = answer.plans[0]
+    return grid(
+        [
+            say("users", "用户"),
+            say("devices", "设备"),
+            say("an hour", "每小时"),
+            say("an answer", "每次回答"),
+            say("a user and month", "每位用户每月"),
+            say("power", "功率"),
+        ],
+        (
+            (
+                short(plan.users),
+                f"{plan.devices:,}",
+                usd(plan.cost_usd_per_hour),
+                usd(plan.cost_usd_per_answer),
+                usd(plan.cost_usd_per_user_month),
+                power(plan.mw),
+            )
+            for plan in answer.plans
+        ),
+        title=f"{first.model} ({first.quantisation}), {first.context:,} token, {first.device}",
+    )
 
 
 def serve_table(plan: ServePlan) -> Table:
@@ -63,7 +92,7 @@ def finetune_table(plan: FinetunePlan) -> Table:
         ),
         (say("Expected", "预计"), interval(plan.days)),
         (say("Cost", "费用"), usd(plan.cost_usd.expected)),
-        (say("Energy", "能耗"), f"{plan.energy.mwh * 1e3:,.3g} kWh"),
+        (say("Energy", "能耗"), energy(plan.energy.mwh)),
     ]
     return pairs(f"{plan.model}, {short(plan.tokens)} token, {plan.count} x {plan.device}", rows)
 

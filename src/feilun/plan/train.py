@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
 from feilun.plan.facts import Device
+from feilun.plan.fits import does_not_fit, training_fits
 from feilun.plan.goodput import PROGRAMME, checkpoint_interval_s, goodput, stops_per_day
-from feilun.plan.layout import Layout, batch_tokens_of, best_layout, least_devices
+from feilun.plan.layout import Layout, best_layout
 from feilun.plan.memory import SCHEMES, Scheme
 from feilun.plan.money import CARBON_KG_PER_KWH, Cost, Energy, cost_of, energy_of
 from feilun.plan.throughput import Speed, blind, known
@@ -16,6 +17,9 @@ from feilun.text import FeilunError
 MOST_DEVICES = 1e9
 LARGEST_RUN = 16_384
 """Devices of the largest run that the prior has learnt from."""
+
+LEAST_GOODPUT = 1e-3
+"""A cluster that gets nowhere gets there in a thousand times its time: a figure to be seen as absurd."""
 
 
 class Note(BaseModel):
@@ -141,7 +145,10 @@ def plan_train(
         )
         again = "full" if layout else again
     if layout is None:
-        refusal = _does_not_fit(model, device, count, length)
+        fits = training_fits(
+            model, device, count, length=length, recompute=recompute, batch_tokens=batch_tokens
+        )
+        refusal = does_not_fit(model, device, count, length, fits)
         if must_fit:
             raise refusal
         notes.append(Note(en=refusal.text.en, zh=refusal.text.zh))
@@ -154,10 +161,9 @@ def plan_train(
     useful = per_token * tokens
     measured = useful / (speed.tflops * 1e12 * count) / 86400
     good = goodput(count)
-    # A speed that was given is of steps. What runs that were published teach holds their stops already.
-    ideal, expected = (
-        (measured, measured / max(good, 1e-3)) if speed.known else (measured * max(good, 1e-3), measured)
-    )
+    # A speed that was given is of steps. What runs that were published teach holds their stops already, as far as they went.
+    ideal = measured if speed.known else measured * goodput(min(count, LARGEST_RUN))
+    expected = ideal / max(good, LEAST_GOODPUT)
     low = ideal * speed.low if speed.known else expected * speed.low
     high = min(expected * speed.high, 3 * low)
     if count > 8 and not device.cpu and (device.link_gbs or 64) <= 64 and not speed.known:
@@ -198,39 +204,6 @@ def plan_train(
         stops_per_day=stops_per_day(count),
         layout=layout,
         notes=notes,
-    )
-
-
-def _does_not_fit(model: Model, device: Device, count: int, length: int) -> FeilunError:
-    """What would fit instead."""
-    state = model.params * SCHEMES["megatron"].bytes_per_param / 1e9
-    needed = least_devices(model, device, length=length)
-    most = count * device.memory_gb * 1e9 * 0.7 / SCHEMES["megatron"].bytes_per_param
-    if needed is not None and needed <= count:  # it is not memory: there are not enough rows for so many
-        rows = 4 * batch_tokens_of(model.active) // length
-        fed = min(rows * 8 * model.config.layers, count)
-        return FeilunError(
-            f"A step of {4 * batch_tokens_of(model.active):,} tokens is {rows:,} rows, which cannot be divided among {count:,} "
-            f"devices; with layers and products divided as well no more than about {fed:,} have something to do. "
-            "Choose fewer devices (a multiple of 8), or --batch-tokens.",
-            f"每步 {4 * batch_tokens_of(model.active):,} 个 token 即 {rows:,} 行，无法分给 {count:,} 张设备；"
-            f"即使再切分层与矩阵，也至多约 {fed:,} 张有活可干。请减少设备（取 8 的倍数），或使用 --batch-tokens。",
-            code="does_not_fit",
-            status=422,
-        )
-    fits = (
-        f"at least {needed:,} of them would hold it" if needed else "no number of them up to 65,536 holds it"
-    )
-    fits_zh = f"至少需要 {needed:,} 张" if needed else "65,536 张以内都放不下"
-    return FeilunError(
-        f"{model.name} does not fit on {count:,} x {device.name}: weights, gradients and optimiser take {state:,.4g} GB, and "
-        f"there are {count * device.memory_gb:,.4g} GB. {fits[0].upper()}{fits[1:]}; on {count:,} about "
-        f"{most / 1e9:.3g}B parameters fit. An adapter needs less: feilun plan finetune.",
-        f"{model.name} 放不进 {count:,} 张 {device.name}：权重、梯度与优化器共需 {state:,.4g} GB，而现有 "
-        f"{count * device.memory_gb:,.4g} GB。{fits_zh}；{count:,} 张约可容纳 {most / 1e9:.3g}B 参数。"
-        "适配器所需更少：feilun plan finetune。",
-        code="does_not_fit",
-        status=422,
     )
 
 
