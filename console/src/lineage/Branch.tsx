@@ -5,7 +5,7 @@ import { useLang, useT } from '../i18n'
 import { lineageHref, type Direction } from '../state/route'
 import { reasonOf } from '../state/server'
 import { Button, IconLink } from '../ui/Button'
-import { AlertIcon, ChatIcon, ChevronDownIcon, ChevronRightIcon, LineageIcon } from '../ui/icons'
+import { ChatIcon, ChevronDownIcon, ChevronRightIcon, LineageIcon } from '../ui/icons'
 import { getLineage, type Node } from './api'
 import { chatOf, factsOf, idOf, isRoot, kindOf, openedAtFirst, PAGE } from './tree'
 
@@ -99,12 +99,7 @@ function Said({ node }: { node: Node }) {
         <span className="text-xs font-semibold whitespace-nowrap text-accent">{kindOf(node, words)}</span>
         {name && <span className="min-w-0 [overflow-wrap:anywhere]">{name}</span>}
         {facts.serves && <Tag tone="good">{words.serves}</Tag>}
-        {facts.tainted && (
-          <Tag tone="bad">
-            <AlertIcon className="size-3.5" />
-            {words.tainted}
-          </Tag>
-        )}
+        {facts.tainted && <Tag tone="bad">{words.tainted}</Tag>}
         {facts.known === false && <Tag>{words.unknown}</Tag>}
       </span>
       {kind === 'sample' && facts.answer && <span className="line-clamp-2 text-muted [overflow-wrap:anywhere]">{facts.answer}</span>}
