@@ -23,6 +23,8 @@ from feilun.plan.calibration import calibration
 from feilun.recipe import shipped
 from feilun.workspace import Manifest
 
+pytestmark = pytest.mark.xdist_group("pipeline")
+
 RECIPE = """
 kind = "pipeline"
 name = "path"

@@ -273,9 +273,12 @@ def _earlier(workspace: Workspace, model: str) -> list[tuple[Job, Verdict]]:
 
 def _stage(stage: Learning, *, named: bool) -> Text:
     """``named``: whether to say which objective it is."""
-    en, zh = f"{stage.examples} examples, {stage.steps} steps", f"{stage.examples} 个样本，{stage.steps} 步"
     name = stage.objective.upper()
-    return Text(f"{name} of {en}", f"{name} {zh}") if named else Text(en, zh)
+    of, before = (f"{name} of ", f"{name} ") if named else ("", "")
+    return Text(
+        f"{of}{stage.examples} examples, {stage.steps} steps",
+        f"{before}{stage.examples} 个样本，{stage.steps} 步",
+    )
 
 
 def _turns(n: int) -> Text:
