@@ -274,10 +274,10 @@ def _earlier(workspace: Workspace, model: str) -> list[tuple[Job, Verdict]]:
 def _stage(stage: Learning, *, named: bool) -> Text:
     """``named``: whether to say which objective it is."""
     name = stage.objective.upper()
-    of, before = (f"{name} of ", f"{name} ") if named else ("", "")
+    of, of_zh = (f"{name} of ", f"{name} ") if named else ("", "")
     return Text(
         f"{of}{stage.examples} examples, {stage.steps} steps",
-        f"{before}{stage.examples} 个样本，{stage.steps} 步",
+        f"{of_zh}{stage.examples} 个样本，{stage.steps} 步",
     )
 
 
