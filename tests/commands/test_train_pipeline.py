@@ -360,6 +360,14 @@ def test_the_shipped_recipe_walks_every_stage(tmp_path: Path) -> None:
     assert stages["speedrun-smoke-ppo"] == ["pretrain", "sft", "reward", "ppo"]
 
 
+def test_its_base_model_is_planned_from_the_file_as_by_a_dry_run(tmp_path: Path, run: Run) -> None:
+    path = shipped("speedrun.toml")
+    dry = json.loads(run("-w", tmp_path, "train", path, "--dry-run", "--json").stdout)
+    plan = json.loads(run("-w", tmp_path, "plan", "train", "--from", path, "--json").stdout)
+    assert plan == dry["plan"]
+    assert plan["tokens"] == dry["tokens"]
+
+
 @pytest.mark.parametrize("size", ["nano", "micro", "mini", "small", "enterprise", "industry", "general"])
 def test_every_rung_of_the_ladder_is_a_recipe_that_can_be_planned(
     size: str, tmp_path: Path, run: Run

@@ -273,7 +273,7 @@ def devices(as_json: AsJson = False) -> None:
 def _of_recipe(recipe: Path, device: Device, count: int, workspace: Path) -> TrainPlan:
     from feilun.plan import probe
     from feilun.plan.calibration import calibration
-    from feilun.plan.recipes import of_recipe
+    from feilun.plan.recipes import of_recipe, pretraining_of
 
     try:
         table = tomllib.loads(recipe.read_text(encoding="utf-8-sig"))
@@ -283,4 +283,4 @@ def _of_recipe(recipe: Path, device: Device, count: int, workspace: Path) -> Tra
             f"Cannot read {recipe}: {why}.", f"无法读取 {recipe}：{why}。", code="recipe_invalid"
         ) from None
     factor = calibration(workspace / "runs", device).factor if device.name == probe.HERE else 1.0
-    return of_recipe(table, device, count, factor=factor)
+    return of_recipe(pretraining_of(table), device, count, factor=factor)

@@ -6,7 +6,7 @@ What is read here of a recipe, and its defaults, is held against `feilun.train.r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -127,6 +127,22 @@ def of_recipe(
     total = memory.total_gb - memory.activations_gb - memory.logits_gb + kept + logits
     memory = memory.model_copy(update={"activations_gb": kept, "logits_gb": logits, "total_gb": total})
     return plan.model_copy(update={"layout": plan.layout.model_copy(update={"memory": memory})})
+
+
+def pretraining_of(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a pipeline as it stands in its file the recipe of its base model, at the size that it names; others are as they are."""
+    if table.get("kind") != "pipeline":
+        return table
+    size: Mapping[str, Any] = table.get("sizes", {}).get(table.get("size"), {})
+    return {**_merged(table.get("pretrain", {}), size.get("pretrain", {})), "kind": "pretrain"}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(below)
+    for key, value in above.items():
+        inner = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merged(found[key], cast("dict[str, Any]", value)) if inner else value
+    return found
 
 
 def shape_of_recipe(recipe: _Recipe | Mapping[str, Any]) -> ModelConfig:
