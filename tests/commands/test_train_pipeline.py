@@ -305,6 +305,21 @@ def test_a_stage_whose_artifact_is_gone_is_named_and_the_others_are_let_be(
     assert "is of another run" in ran.stderr
 
 
+def test_a_second_run_of_the_name_is_refused_while_one_runs(recipe: Path, tmp_path: Path) -> None:
+    process = started(recipe, tmp_path)
+    try:
+        eventually(
+            lambda: any(job.state == "running" for job in list_jobs(tmp_path / "runs")), what="for it to run"
+        )
+        ran = run_feilun("-w", tmp_path, "train", recipe)
+        assert ran.returncode == 1
+        assert "is already running" in ran.stderr
+        assert len(list_jobs(tmp_path / "runs")) == 1
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def test_another_recipe_is_not_gone_on_with(recipe: Path, tmp_path: Path) -> None:
     killed_in("sft", recipe, tmp_path)
     other = recipe.with_name("other.toml")

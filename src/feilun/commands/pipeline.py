@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feilun.commands.jobs import job_to_resume
-from feilun.jobs import Job
+from feilun.jobs import Job, list_jobs
 from feilun.recipe import read_recipe
 from feilun.text import FeilunError
 from feilun.workspace import Workspace
@@ -46,11 +46,15 @@ class AskedPipeline:
         return cls(path.parent.absolute(), wanted)
 
     def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe."""
+        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe, or one of this
+        name is running."""
         from feilun.train.pipeline.recipe import first_difference
 
         runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")
         found = job_to_resume(runs, KIND, self.wanted.name) if resume else None
+        for other in list_jobs(runs):  # which would put its models in the place of ours
+            if (other.record.kind, other.record.name, other.state) == (KIND, self.wanted.name, "running"):
+                raise other.already_running()
         if found and (key := first_difference(found.record.recipe, asked)):
             stage = key.split(".")[0]
             raise FeilunError(

@@ -1,7 +1,7 @@
 """A pipeline, stage by stage, as one job: killed anywhere it goes on where it was, and ends with the same weights.
 
-Every stage is a part of the job (`feilun.jobs.Part`) and leaves an artifact under ``models/NAME`` in the workspace, where other
-recipes find it as ``NAME/sft``. The corpus, its tokenizer and its token shards stay in the job's folder.
+Every stage is a part of the job (`feilun.jobs.Part`) and leaves an artifact in the workspace: ``corpora/NAME``,
+``datasets/NAME-pairs`` and ``models/NAME-STAGE``, where other recipes find it. Token shards stay in the job's folder.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Pipeline:
         self._check()
         for stage in ORDER:
             if not self.world.of_first(self.world.first and self._done(stage)):
+                self._inputs_are_ours(stage)
                 self.job.emit("stage", name=stage)
                 if self._make(stage) is None:
                     return None
@@ -105,6 +106,12 @@ class Pipeline:
             f"阶段 {stage}：其产物 {folder} {gone[1]}。请放回，或去掉 --resume 重新开始；之前各阶段的产物未受影响。",
             code="stage_missing",
         )
+
+    def _inputs_are_ours(self, stage: str) -> None:
+        """Another run of the same name may have put its own in the place of what an earlier stage left. Raises as `_done`."""
+        if self.world.first:
+            for earlier in ORDER[: ORDER.index(stage)]:
+                self._done(earlier)
 
     # The stages.
 
