@@ -34,7 +34,7 @@ def served_file(folder: Path, name: str, quantisation: Quantisation, models: Pat
             id=found,
             name=name,
             parents=parents,
-            recipe={"command": "models add", "gguf": quantisation},
+            recipe={"gguf": quantisation},
             files={file.name: found},
             figures={"bytes": (draft / file.name).stat().st_size, "stages": stages(folder)},
         ).write(draft)
