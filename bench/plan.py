@@ -28,7 +28,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    gpt3, seven = Model.of_size(175e9), Model.of_size(7e9)
+    gpt3, seven, largest = Model.of_size(175e9), Model.of_size(7e9), Model.of_size(10e12)
     begun = time.perf_counter()
     a100, h100 = facts.device("A100-80G"), facts.device("H100")
     plan_train(seven, 1e12, h100, 256)
@@ -36,6 +36,9 @@ def main() -> None:
     questions: dict[str, Callable[[], object]] = {
         "train 175B on 1,024 A100": lambda: plan_train(gpt3, 300e9, a100, 1024, tflops=140),
         "  its layout": lambda: best_layout(gpt3, a100, 1024, length=2048, recompute="full"),
+        "train --count 8..1M, 10T": lambda: [
+            plan_train(largest, 10e12, h100, 8 << power, must_fit=False) for power in range(18)
+        ],
         "train --budget": lambda: solve_budget(50_000, h100),
         "train --deadline --device": lambda: solve_deadline(seven, 1e12, h100, 30),
         "train --deadline (all devices)": lambda: cheapest(seven, 1e12, 30),

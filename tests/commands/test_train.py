@@ -16,6 +16,8 @@ from feilun.model.lora_files import load_peft
 from feilun.model.tokenizer import Tokenizer
 from feilun.workspace import Manifest
 
+pytestmark = pytest.mark.xdist_group("training")  # what its module fixtures train is trained once
+
 PRETRAIN = """
 kind = "pretrain"
 name = "tiny"
@@ -118,7 +120,9 @@ def test_a_base_model_with_its_lineage(base: Path, workspace: Path) -> None:
     assert job.state == "finished"
 
 
-def test_an_adapter_learns_the_answers(base: Path, workspace: Path) -> None:
+@pytest.fixture(scope="module")
+def adapter(base: Path, workspace: Path) -> Path:
+    """An adapter of ``base`` that `feilun train` has made."""
     examples = workspace / "examples.jsonl"
     rows = [
         {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "好的，谢谢。"}]}
@@ -129,18 +133,18 @@ def test_an_adapter_learns_the_answers(base: Path, workspace: Path) -> None:
     assert result.returncode == 0, result.stderr
     losses = [event["loss"] for event in events_of(result.stdout) if event["event"] == "step"]
     assert losses[-1] < 0.9 * losses[0]  # the base is next to random, and its vocabulary is frozen
-    folder = workspace / "models" / "polite"
-    manifest = Manifest.read(folder)
+    return workspace / "models" / "polite"
+
+
+def test_an_adapter_learns_the_answers(base: Path, adapter: Path) -> None:
+    manifest = Manifest.read(adapter)
     assert manifest.kind == "adapter"
     assert manifest.parents == [Manifest.read(base).files["model.safetensors"]]
-    assert load_peft(checkpoint.load(base), folder).rank == 4
-    assert (folder / "adapter.gguf").read_bytes()[:4] == b"GGUF"
+    assert load_peft(checkpoint.load(base), adapter).rank == 4
+    assert (adapter / "adapter.gguf").read_bytes()[:4] == b"GGUF"
 
 
-def test_what_was_trained_is_served(base: Path, workspace: Path) -> None:
-    adapter = workspace / "models" / "polite"
-    if not adapter.exists():
-        pytest.skip("the test that makes it did not run")
+def test_what_was_trained_is_served(base: Path, adapter: Path, workspace: Path) -> None:
     refused = run_feilun("-w", workspace, "models", "add", "x", adapter)
     assert refused.returncode == 1
     assert "--adapter" in refused.stderr

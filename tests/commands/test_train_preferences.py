@@ -21,6 +21,8 @@ from feilun.train.preferences import read_pairs
 from feilun.train.reward import RewardModel
 from feilun.workspace import Manifest
 
+pytestmark = pytest.mark.xdist_group("preferences")  # what its module fixtures train is trained once
+
 PRETRAIN = """
 kind = "pretrain"
 name = "tiny"
@@ -221,8 +223,11 @@ def test_a_verifier_that_raises_names_the_prompt(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["grpo", "ppo"])
-def test_two_processes_draw_and_learn_what_one_does(kind: str, workspace: Path) -> None:
+def test_two_processes_draw_and_learn_what_one_does(
+    kind: str, workspace: Path, request: pytest.FixtureRequest
+) -> None:
     if kind == "ppo":
+        request.getfixturevalue("reward")
         source, more = lines(workspace / "rows.jsonl", PAIRS[:8]), 'reward = "reward"\n'
     else:
         source, more = lines(workspace / "rows.jsonl", QUESTIONS), "group = 4\n" + LORA

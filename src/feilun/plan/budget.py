@@ -67,13 +67,15 @@ def solve_budget(
     if deadline_days is not None and count is not None:
         hours = min(hours, count * deadline_days * 24)
 
+    together = count or hours / 24 / (deadline_days or 30)
+
     def take(params: float, ratio: float) -> float:
         model = Model.of_size(params)
         again = habit(model, device)
         speed = (
             known(model, device, tflops, length=length, recompute=again)
             if tflops
-            else blind(model, device, recompute=again)
+            else blind(model, device, recompute=again, count=together)
         )
         return train_flops_per_token(model, length) * ratio * params / (speed.tflops * 1e12 * 3600)
 

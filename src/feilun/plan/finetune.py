@@ -97,7 +97,7 @@ def plan_finetune(
     machines = count or fewest
     if machines is None or per_device(machines) > room:
         raise _does_not_fit(model, device, method, per_device(machines or 1), fewest)
-    speed = blind(model, device, recompute="none")
+    speed = blind(model, device, recompute="none", count=machines)
     slower = SHORT * (DEQUANTISED if method == "qlora" else 1.0)
     # What the layers compute twice comes on top: a forward pass of each.
     flops = (

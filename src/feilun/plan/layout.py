@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
 from feilun.plan.facts import Device
-from feilun.plan.memory import ROOM, SCHEMES, Memory, Scheme, device_memory
+from feilun.plan.memory import ROOM, SCHEMES, Memory, Scheme, device_memory, state_bytes
 
 NETWORK_SHARE, LINK_SHARE = 0.7, 0.7
 """Of the bandwidth on paper what collectives reach."""
@@ -99,7 +99,10 @@ def _layouts(
             if data > batch_rows:
                 continue
             choices: tuple[Recompute, ...] = (recompute,) if recompute else ("none", "full")
-            stages = (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,)
+            usual = (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,)
+            room = ROOM * device.memory_gb * 1e9
+            split = {"tensor": tensor, "pipeline": pipeline, "data": data}
+            stages = [stage for stage in usual if sum(state_bytes(model, scheme, **split, stage=stage)) <= room]
             for again, stage, rows in product(choices, stages, (1, 2, 4, 8)):
                 micro_batches = max(1, round(batch_rows / data / rows))
                 if rows > 1 and rows * data > batch_rows:

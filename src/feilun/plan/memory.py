@@ -69,6 +69,16 @@ def state_bytes_per_param(scheme: Scheme, stage: int, data: int) -> tuple[float,
     )
 
 
+def state_bytes(
+    model: Model, scheme: Scheme, *, tensor: int, pipeline: int, data: int, stage: int
+) -> tuple[float, float, float]:
+    """Weights, gradients and optimiser that the fullest device holds, of the pipeline stage with most layers."""
+    layers = model.config.layers
+    mine = model.params * -(-layers // pipeline) / layers / tensor
+    weights, gradients, optimiser = state_bytes_per_param(scheme, stage, data)
+    return weights * mine, gradients * mine, optimiser * mine
+
+
 def device_memory(
     model: Model,
     device_gb: float,
@@ -92,9 +102,8 @@ def device_memory(
     """
     config = model.config
     layers = -(-config.layers // pipeline)
-    share = layers / config.layers / tensor
-    weights, gradients, optimiser = (
-        per * model.params * share for per in state_bytes_per_param(scheme, stage, data)
+    weights, gradients, optimiser = state_bytes(
+        model, scheme, tensor=tensor, pipeline=pipeline, data=data, stage=stage
     )
     kept: Recompute = "selective" if recompute == "none" and flash else recompute
     per_layer = activation_bytes_per_layer(

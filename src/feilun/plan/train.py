@@ -156,7 +156,7 @@ def plan_train(
         speed = known(model, device, tflops, length=length, recompute=again)
         notes.append(_counted_twice(model, tokens, count, tflops, length, again))
     elif speed is None:
-        speed = blind(model, device, recompute=again, precision=precision)
+        speed = blind(model, device, recompute=again, precision=precision, count=count)
     per_token = train_flops_per_token(model, length)
     useful = per_token * tokens
     measured = useful / (speed.tflops * 1e12 * count) / 86400

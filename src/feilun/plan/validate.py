@@ -90,7 +90,9 @@ def rows_of(run: Run) -> list[Row]:
     if tflops is not None:
         speed = known(model, device, tflops, length=length, recompute=recompute)
         found.append(_row(run, "known_speed", speed, hours))
-    speed = blind(model, device, recompute=recompute, precision=run.precision, without=run.id)
+    speed = blind(
+        model, device, recompute=recompute, precision=run.precision, count=run.n_accel or 1, without=run.id
+    )
     return [*found, _row(run, "blind", speed, hours)]
 
 
