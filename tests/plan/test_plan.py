@@ -190,7 +190,9 @@ def test_a_device_among_many_is_slower() -> None:
     model = Model.of_size(70e9)
     few, usual, many = (blind(model, H100, recompute="none", count=n).tflops for n in (8, 2048, 8192))
     assert few == usual
-    assert many / usual == pytest.approx(0.875**0.5, abs=0.003)  # MLPerf Training 5.0: .875 over four doublings
+    assert many / usual == pytest.approx(
+        0.875**0.5, abs=0.003
+    )  # MLPerf Training 5.0: .875 over four doublings
 
 
 @given(st.floats(1, 1e6))

@@ -102,7 +102,9 @@ def _layouts(
             usual = (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,)
             room = ROOM * device.memory_gb * 1e9
             split = {"tensor": tensor, "pipeline": pipeline, "data": data}
-            stages = [stage for stage in usual if sum(state_bytes(model, scheme, **split, stage=stage)) <= room]
+            stages = [
+                stage for stage in usual if sum(state_bytes(model, scheme, **split, stage=stage)) <= room
+            ]
             for again, stage, rows in product(choices, stages, (1, 2, 4, 8)):
                 micro_batches = max(1, round(batch_rows / data / rows))
                 if rows > 1 and rows * data > batch_rows:
