@@ -41,13 +41,6 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "FEILUN_LANG": "en", "FEILUN_DEFAULT_MODEL": MODEL, **changes}
 
 
-def run_feilun(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of `feilun` to its end."""
-    return subprocess.run(
-        feilun(*args), env=environment(**env), capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-
-
 def eventually(look: Callable[[], R | None], *, what: str = "", patience: float = PATIENCE) -> R:
     """The first true value of ``look``; fails if none comes."""
     deadline = time.monotonic() + patience

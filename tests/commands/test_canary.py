@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.flywheel.test_canary import vote
+from tests.forks import run_feilun
 from tests.registry.canaries import canary
-from tests.support import run_feilun
 
 from feilun.flywheel.promote import begin_canary
 from feilun.registry import SMALLEST, Canary, Registry

@@ -16,21 +16,14 @@ from pathlib import Path
 
 import pytest
 from tests.commands.test_models import one_line
+from tests.forks import run_feilun
 from tests.support import PATIENCE, Server, environment, eventually, feilun
 
 from feilun.workspace import Workspace
 
 
 def chat(workspace: Path, *args: str, pipe: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        feilun("-w", workspace, "chat", *args),
-        input=pipe,
-        env=environment(**env),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    return run_feilun("-w", workspace, "chat", *args, pipe=pipe, **env)
 
 
 def messages_of(server: Server, title: str) -> list[sqlite3.Row]:

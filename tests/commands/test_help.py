@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.support import environment, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment
 
 from feilun import __version__
 

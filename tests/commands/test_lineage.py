@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from tests.flywheel.tiny import PRETRAIN, write_lines
-from tests.support import Server, eventually, run_feilun
+from tests.forks import run_feilun
+from tests.support import Server, eventually
 
 from feilun.registry import Registry
 from feilun.workspace import Workspace

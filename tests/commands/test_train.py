@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import run_feilun
+from tests.forks import run_feilun
 
 from feilun.jobs import Job, list_jobs
 from feilun.model import checkpoint

@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.commands.conftest import Run
-from tests.support import Server, environment, eventually, feilun, run_feilun
+from tests.forks import run_feilun
+from tests.support import Server, environment, eventually, feilun
 
 from feilun.jobs import Job, list_jobs
 from feilun.plan import probe

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support import run_feilun
+from tests.forks import run_feilun
 
 from feilun.jobs import Job, list_jobs
 from feilun.model import checkpoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.data.corpora import made, recipe
-from tests.support import run_feilun
+from tests.forks import run_feilun
 
 from feilun.data.again import KIND, changed, decide_again
 from feilun.data.corpus import recipe_of

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from tests.data.corpora import PHONE, article, files, html, made, recipe
-from tests.support import environment, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment
 
 from feilun.data.build import KIND, build, grouped
 from feilun.data.sources import Split

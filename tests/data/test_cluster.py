@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from tests.data.corpora import TOPICS, article, files, html, recipe
-from tests.support import environment, eventually, free_port, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment, eventually, free_port
 
 from feilun import __version__
 from feilun.data import build, cluster, table

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from tests.data.corpora import made
-from tests.support import run_feilun
+from tests.forks import run_feilun
 
 from feilun.data.corpus import CLASSIFIER
 from feilun.data.labelled import pages

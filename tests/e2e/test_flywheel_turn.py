@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import StartServer
 from tests.e2e.conftest import OpenConsole
 from tests.e2e.test_chat import answered, limit, send
-from tests.flywheel.tiny import ALONE, FACTS, make_workspace
+from tests.flywheel.tiny import FACTS, make_workspace
 from tests.support import Server, eventually
 
 pytestmark = pytest.mark.timeout(300)  # on a busy machine a turn takes its time
@@ -22,7 +22,7 @@ TURN_MS = 200_000
 @pytest.fixture
 def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """One whose model is tiny enough to be trained while one looks on."""
-    return start_server(make_workspace(tmp_path_factory.mktemp("turn")), **ALONE)
+    return start_server(make_workspace(tmp_path_factory.mktemp("turn")))
 
 
 def likeliest(page: Page) -> None:

@@ -13,7 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.conftest import StartServer
 from tests.e2e.conftest import OpenConsole, violations
 from tests.flywheel.test_lineage import World
-from tests.support import Server, run_feilun
+from tests.forks import run_feilun
+from tests.support import Server
 
 from feilun.evaluate.questions import Answer as Given
 from feilun.flywheel import asking

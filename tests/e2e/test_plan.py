@@ -8,7 +8,8 @@ import shlex
 import pytest
 from playwright.sync_api import expect
 from tests.e2e.conftest import OpenConsole, violations
-from tests.support import Server, run_feilun
+from tests.forks import run_feilun
+from tests.support import Server
 
 SEVEN = "#/plan/train?params=7B&tokens=1T&device=A100+SXM+80GB&count=64"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from tests.flywheel.tiny import (
-    ALONE,
     FACTS,
     TURN,
     correct,
@@ -22,7 +21,8 @@ from tests.flywheel.tiny import (
     turns,
     write_lines,
 )
-from tests.support import environment, eventually, feilun, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment, eventually, feilun
 
 from feilun.flywheel import build
 
@@ -133,7 +133,7 @@ def killed_at(workspace: Path, event: str) -> None:
     """Make a turn, or go on with one, and kill it when it tells of ``event``."""
     process = subprocess.Popen(
         feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(**ALONE),
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -177,7 +177,7 @@ def test_killed_between_taking_and_telling_it_keeps_what_it_took(workspace: Path
     first = serving(workspace)
     dead = subprocess.run(
         [sys.executable, "-c", DIES_UNTOLD, "-w", str(workspace), "turn", "--yes"],
-        env=environment(**ALONE),
+        env=environment(),
         capture_output=True,
         check=False,
         timeout=120,
@@ -220,7 +220,7 @@ def test_a_turn_may_begin_as_a_canary(workspace: Path) -> None:
 def test_two_turns_at_once_are_refused(workspace: Path) -> None:
     process = subprocess.Popen(
         feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(**ALONE),
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from tests.flywheel.tiny import (
-    ALONE,
     FACTS,
     TURN,
     correct,
@@ -23,7 +22,8 @@ from tests.flywheel.tiny import (
     turns,
     write_lines,
 )
-from tests.support import environment, eventually, feilun, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment, eventually, feilun
 
 from feilun.flywheel import build
 from feilun.flywheel.recipe import TurnRecipe
@@ -67,7 +67,7 @@ def killed_at(workspace: Path, event: str, part: str) -> None:
     """Make a turn, or go on with one, and kill it when it tells of ``event`` in the stage ``part``."""
     process = subprocess.Popen(
         feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(**ALONE),
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

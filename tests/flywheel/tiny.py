@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support import environment, feilun
+from tests.forks import run_feilun
 
 from feilun.jobs import Job, list_jobs
 from feilun.registry import Registry
@@ -65,19 +65,15 @@ SUITE = [
 ]  # fmt: skip
 
 
-ALONE = {"OMP_NUM_THREADS": "1"}
-"""Threads that wait for one another are what a busy machine is worst at."""
-
-
 def make_workspace(folder: Path) -> Path:
     """A workspace in ``folder`` whose default model is the tiny one, with what its turns are to be like."""
     workspace = folder / "workspace"
     texts = folder / "texts.jsonl"
     write_lines(texts, [{"text": f"{question} {answer}"} for question, answer in FACTS for _ in range(30)])
     (folder / "tiny.toml").write_text(PRETRAIN)
-    made = _patiently("-w", workspace, "train", folder / "tiny.toml", "--source", texts)
+    made = run_feilun("-w", workspace, "train", folder / "tiny.toml", "--source", texts)
     assert made.returncode == 0, made.stderr
-    added = _patiently("-w", workspace, "models", "add", "tiny", workspace / "models" / "tiny", "--default")
+    added = run_feilun("-w", workspace, "models", "add", "tiny", workspace / "models" / "tiny", "--default")
     assert added.returncode == 0, added.stderr
     write_lines(workspace / "suite.jsonl", SUITE)
     (workspace / "flywheel.toml").write_text(TURN)
@@ -120,7 +116,7 @@ def opine(workspace: Path, said: list[tuple[str, str, dict[str, Any]]], user: st
 
 def make_turn(workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A whole turn."""
-    return _patiently("-w", workspace, "turn", "--yes", *options)
+    return run_feilun("-w", workspace, "turn", "--yes", *options)
 
 
 def serving(workspace: Path) -> str:
@@ -141,10 +137,3 @@ def turns(workspace: Path) -> list[Job]:
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def _patiently(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command that on a busy machine takes longer than others may."""
-    return subprocess.run(
-        feilun(*args), env=environment(**ALONE), capture_output=True, text=True, check=False, timeout=300
-    )

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support import Server, error_of, run_feilun
+from tests.forks import run_feilun
+from tests.support import Server, error_of
 
 pytestmark = pytest.mark.xdist_group("server")
 

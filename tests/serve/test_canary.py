@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import StartServer
+from tests.forks import run_feilun
 from tests.serve.test_adapter import random_adapter
-from tests.support import ENDLESS, Server, ask, content, error_of, eventually, run_feilun, say, talk
+from tests.support import ENDLESS, Server, ask, content, error_of, eventually, say, talk
 
 from feilun.flywheel.promote import begin_canary
 from feilun.registry import Canary, Registry

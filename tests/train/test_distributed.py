@@ -15,7 +15,8 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support import environment, eventually, feilun, run_feilun
+from tests.forks import run_feilun
+from tests.support import environment, eventually, feilun
 from tests.train.two_processes import RUNS
 
 from feilun.jobs import Job, list_jobs

@@ -1,0 +1,55 @@
+"""Commands of `feilun` in processes of their own, forked off one that has imported everything already.
+
+PyTorch alone takes two seconds to import, and the suite runs hundreds of commands.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any
+
+from tests.support import environment, feilun
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["feilun.cli", "feilun.train.loop", "torch._dynamo"])
+_PATIENCE = 300.0
+
+
+def run_feilun(*args: str | Path, pipe: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. ``pipe``: what comes from its standard input."""
+    command = feilun(*args)
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(pipe.encode())
+        given.seek(0)
+        streams = [DupFd(file.fileno()) for file in (given, out, err)]
+        process = _FORKS.Process(target=_run, args=(command[2:], environment(**env), Path.cwd(), streams))
+        process.start()
+        process.join(_PATIENCE)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(command, _PATIENCE)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(
+            command, process.exitcode, out.read().decode(), err.read().decode()
+        )
+
+
+def _run(argv: list[str], env: dict[str, str], folder: Path, streams: list[Any]) -> None:
+    """What the forked process does."""
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+    for number, stream in enumerate(streams):
+        os.dup2(stream.detach(), number)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    sys.argv = argv
+    from feilun.cli import main
+
+    main()
