@@ -16,7 +16,14 @@ AXE = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe
 
 OpenConsole = Callable[..., Page]
 
+LOOKS: list[dict[str, Any]] = [
+    {"locale": "en-US", "dark": False, "width": 1280, "height": 844},
+    {"locale": "zh-CN", "dark": True, "width": 390, "height": 844},
+]
+"""Each language, theme and width once: what `violations` finds seldom hangs on two of them together, and each look takes seconds."""
 
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from tests.conftest import StartServer
-from tests.e2e.conftest import OpenConsole, violations
+from tests.e2e.conftest import LOOKS, OpenConsole, violations
 from tests.support import Server, ask, say
 
 FOUNDER, PLACE = "Who founded the company Qinglan?", "青岚公司在哪个城市？"
@@ -147,21 +147,19 @@ def test_a_decision_that_does_not_arrive_comes_back(
     assert len(items(server, "pending")) == 1
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("look", LOOKS)
 def test_assistive_technology_finds_no_obstacle(
-    console: OpenConsole, opinion: Callable[..., str], width: int
+    console: OpenConsole, opinion: Callable[..., str], look: dict[str, Any]
 ) -> None:
     opinion(FOUNDER, rating=-1, tags=["wrong_fact"], comment="it invents", correction="Lin Yue, 13812345678.")
     opinion(FOUNDER.replace("?", " ?"), rating=1)
     opinion(PLACE, rating=-1)
-    for locale in ("en-US", "zh-CN"):
-        for dark in (False, True):
-            page = console("#/flywheel", locale=locale, dark=dark, width=width, height=844)
-            expect(opened(page)).to_be_visible()
-            assert violations(page) == []
-            opened(page).get_by_test_id("review-edit").click()
-            expect(page.get_by_test_id("edit-answer")).to_be_visible()
-            assert violations(page) == []
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            scroller = page.get_by_test_id("flywheel")
-            assert scroller.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    page = console("#/flywheel", **look)
+    expect(opened(page)).to_be_visible()
+    assert violations(page) == []
+    opened(page).get_by_test_id("review-edit").click()
+    expect(page.get_by_test_id("edit-answer")).to_be_visible()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= look["width"]
+    scroller = page.get_by_test_id("flywheel")
+    assert scroller.evaluate("box => box.scrollWidth - box.clientWidth") == 0

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import product
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.conftest import StartServer
-from tests.e2e.conftest import OpenConsole, violations
+from tests.e2e.conftest import LOOKS, OpenConsole, violations
 from tests.flywheel.test_lineage import World
 from tests.forks import run_feilun
 from tests.support import Server
@@ -156,10 +155,9 @@ def test_what_is_unknown_is_said_in_the_readers_language(console: OpenConsole) -
 def test_assistive_technology_finds_no_obstacle(console: OpenConsole, world: World) -> None:
     world.correct("Who keeps the ledger?", "Zora keeps it.", "alice")
     turn = world.turn(promoted=False)
-    looks = product((1280, 390), (("en-US", False), ("zh-CN", True)))
-    for width, (locale, dark) in looks:
+    for look in LOOKS:
         for path, shown in {f"#/lineage/{turn}": "user", "#/lineage/alice?direction=down": "release"}.items():
-            page = console(path, locale=locale, dark=dark, width=width, height=844)
+            page = console(path, **look)
             expect(node(page, shown).first).to_be_visible()
             assert violations(page) == []
             scroller = page.get_by_test_id("lineage")

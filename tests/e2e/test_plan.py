@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from tests.e2e.conftest import OpenConsole, violations
+from tests.e2e.conftest import LOOKS, OpenConsole, violations
 from tests.forks import run_feilun
 from tests.support import Server
 
@@ -130,11 +131,8 @@ def test_an_older_request_is_given_up(console: OpenConsole) -> None:
     page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.parametrize(("locale", "dark"), [("en-US", False), ("zh-CN", True)], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_assistive_technology_finds_no_obstacle(
-    console: OpenConsole, width: int, locale: str, dark: bool
-) -> None:
+@pytest.mark.parametrize("look", LOOKS)
+def test_assistive_technology_finds_no_obstacle(console: OpenConsole, look: dict[str, Any]) -> None:
     pages = {
         SEVEN: "plan-money-chart",
         "#/plan/train?params=70B&device=T4+16GB&count=8": "plan-change",
@@ -142,11 +140,11 @@ def test_assistive_technology_finds_no_obstacle(
         "#/plan/compare": "plan-compared",
     }
     for path, shown in pages.items():
-        page = console(path, locale=locale, dark=dark, width=width, height=844)
+        page = console(path, **look)
         expect(page.get_by_test_id(shown).first).to_be_visible(timeout=30_000)
         expect(page.get_by_test_id("plan-waiting")).to_have_count(0)
         page.evaluate("for (const box of document.querySelectorAll('main details')) box.open = true")
         assert violations(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= look["width"]
         scroller = page.get_by_test_id("plan")
         assert scroller.evaluate("box => box.scrollWidth - box.clientWidth") == 0
