@@ -67,17 +67,22 @@ def solve_budget(
     if deadline_days is not None and count is not None:
         hours = min(hours, count * deadline_days * 24)
 
-    together = count or hours / 24 / (deadline_days or 30)
-
-    def take(params: float, ratio: float) -> float:
+    def take(params: float, ratio: float, machines: int) -> float:
         model = Model.of_size(params)
         again = habit(model, device)
         speed = (
             known(model, device, tflops, length=length, recompute=again)
             if tflops
-            else blind(model, device, recompute=again, count=together)
+            else blind(model, device, recompute=again, count=machines)
         )
         return train_flops_per_token(model, length) * ratio * params / (speed.tflops * 1e12 * 3600)
+
+    def affordable(ratio: float, machines: int) -> float:
+        low, high = math.log(SMALLEST), math.log(LARGEST)
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if take(math.exp(middle), ratio, machines) <= hours else (low, middle)
+        return _rounded(math.exp(low))
 
     variants: list[Variant] = []
     kinds: tuple[tuple[Literal["compute_optimal", "over_trained"], float], ...] = (
@@ -85,7 +90,7 @@ def solve_budget(
         ("over_trained", OVER_TRAINED),
     )
     for kind, ratio in kinds:
-        least = take(SMALLEST, ratio) * price
+        least = take(SMALLEST, ratio, count or 1) * price
         if hours * price < least:
             if variants:
                 break
@@ -95,14 +100,14 @@ def solve_budget(
                 code="budget_too_small",
                 status=422,
             )
-        low, high = math.log(SMALLEST), math.log(LARGEST)
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if take(math.exp(middle), ratio) <= hours else (low, middle)
-        params = _rounded(math.exp(low))
+        machines = count or 1
+        params = affordable(ratio, machines)
+        if count is None:  # more of them are slower, and then less can be paid for
+            spent = take(params, ratio, machines)
+            machines = _cluster(Model.of_size(params), device, spent, deadline_days, length)
+            params = affordable(ratio, machines)
         model = Model.of_size(params)
         tokens = ratio * params
-        machines = count or _cluster(model, device, take(params, ratio), deadline_days, length)
         plan = plan_train(
             model,
             tokens,

@@ -1,7 +1,8 @@
 """How fast a device trains: by the speed that is known, else by what published runs reached on devices like it.
 
-The blind prior is a line through the logarithms of their utilisation: it falls with the device's peak, and for mixtures of
-experts and for devices without bfloat16. It is fitted when it is asked for, so that a run can be left out of its own prediction.
+The blind prior is a line through the logarithms of their utilisation: it falls with the device's peak, for mixtures of experts and
+for devices without bfloat16, and rises where devices are few. It is fitted when it is asked for, so that a run can be left out of
+its own prediction.
 """
 
 from __future__ import annotations
@@ -30,19 +31,16 @@ NARROW = 1024
 PROCESSOR = 0.55
 """Utilisation of a processor, of the fastest product it was measured at: our own runs on two cores."""
 
-LOW, HIGH = 1 / 1.5, 1.9
+LOW, HIGH = 1 / 1.5, 1.95
 """The interval about a blind prediction. Leaving each published run out in turn, nine tenths are inside; eight tenths are what is
 promised, since runs that are published are better known than the next one. It reaches further up than down: hours that were
 billed hold more than one clean pass."""
 
-UNFAMILIAR_LOW, UNFAMILIAR_HIGH = 1 / 1.55, 1.92
-"""Of a device on which no run of the table was trained,"""
-
-SMALL_LOW, SMALL_HIGH, SMALL_PARAMS = 1 / 1.4, 2.0, 1e9
-"""and of models below a billion parameters: they are slow by nature of small products, more so with many devices."""
-
 KNOWN_LOW, KNOWN_HIGH = 0.97, 1.25
 """About a run whose speed is known: what is left are stops, and work that is done again."""
+
+FEW = 64
+"""Below so many devices each is the faster the fewer they are."""
 
 CROWD, CROWD_EXPONENT = 2048, 0.048
 """Up to so many devices, as most runs of the table had, the prior holds as it is; of more, each is slower by this power of their
@@ -72,11 +70,13 @@ def reference_peak(device: Device) -> float:
     return min(device.tflops, device.attainable_tflops / ATTAINABLE)
 
 
-def adjustment(model: Model, recompute: Recompute, precision: str, device: Device, count: float) -> float:
+def adjustment(
+    model: Model, recompute: Recompute, precision: str, device: Device, count: float | None = None
+) -> float:
     """What is known beforehand about useful work in relation to plain 16-bit training of a wide model on a usual cluster."""
     done_twice = {"none": 1.0, "selective": 1.0, "full": FULL_RECOMPUTE}[recompute]
     narrow = 1.0 if device.cpu else min(1.0, model.config.hidden_size / NARROW)
-    crowded = (CROWD / max(CROWD, count)) ** CROWD_EXPONENT
+    crowded = (CROWD / max(CROWD, count or CROWD)) ** CROWD_EXPONENT
     return done_twice * narrow * crowded * (FP8 if precision == "fp8" else 1.0)
 
 
@@ -102,22 +102,18 @@ def blind(
     *,
     recompute: Recompute,
     precision: str = "bf16",
-    count: float = 1,
+    count: float | None = None,
     without: str | None = None,
 ) -> Speed:
-    """What to expect of each of ``count`` devices where nothing was measured.
+    """What to expect of each of ``count`` devices where nothing was measured; by default of a usual cluster.
 
     ``without``: the id of a run that must not count.
     """
-    if device.cpu:
-        share, low, high = PROCESSOR, UNFAMILIAR_LOW, UNFAMILIAR_HIGH
-    else:
-        share = math.exp(_dot(prior(without), _features(device, model.moe)))
-        low, high = _interval(model, device, without)
-    share *= adjustment(model, recompute, precision, device, count)
+    seen = PROCESSOR if device.cpu else math.exp(_dot(prior(without), _features(device, model.moe, count)))
+    share = seen * adjustment(model, recompute, precision, device, count)
     tflops = share * reference_peak(device)
     return Speed(
-        tflops=tflops, utilisation=tflops / device.tflops, low=low, high=high, known=False, basis="prior"
+        tflops=tflops, utilisation=tflops / device.tflops, low=LOW, high=HIGH, known=False, basis="prior"
     )
 
 
@@ -188,20 +184,20 @@ def _point(run: Run) -> tuple[tuple[float, ...], float] | None:
         useful = known(model, device, reported, length=length, recompute=recompute).tflops
     else:
         return None
-    known_beforehand = adjustment(model, recompute, run.precision, device, run.n_accel or 1)
+    known_beforehand = adjustment(model, recompute, run.precision, device, run.n_accel)
     share = useful / reference_peak(device) / known_beforehand
-    return _features(device, model.moe), math.log(share)
+    return _features(device, model.moe, run.n_accel), math.log(share)
 
 
-def _features(device: Device, moe: bool) -> tuple[float, ...]:
-    return (1.0, math.log(max(reference_peak(device), 100) / 312), float(moe), float(not device.bf16))
-
-
-def _interval(model: Model, device: Device, without: str | None) -> tuple[float, float]:
-    if model.active < SMALL_PARAMS:
-        return SMALL_LOW, SMALL_HIGH
-    familiar = any(run.accelerator == device.name and run.id != without for run in facts.runs())
-    return (LOW, HIGH) if familiar else (UNFAMILIAR_LOW, UNFAMILIAR_HIGH)
+def _features(device: Device, moe: bool, count: float | None) -> tuple[float, ...]:
+    fewness = math.log(FEW / min(FEW, count or FEW))
+    return (
+        1.0,
+        math.log(max(reference_peak(device), 100) / 312),
+        float(moe),
+        float(not device.bf16),
+        fewness,
+    )
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -91,7 +91,7 @@ def rows_of(run: Run) -> list[Row]:
         speed = known(model, device, tflops, length=length, recompute=recompute)
         found.append(_row(run, "known_speed", speed, hours))
     speed = blind(
-        model, device, recompute=recompute, precision=run.precision, count=run.n_accel or 1, without=run.id
+        model, device, recompute=recompute, precision=run.precision, count=run.n_accel, without=run.id
     )
     return [*found, _row(run, "blind", speed, hours)]
 
