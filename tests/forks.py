@@ -10,9 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tests.support import environment, feilun
 
@@ -28,8 +30,7 @@ def run_feilun(*args: str | Path, pipe: str = "", **env: str) -> subprocess.Comp
         given.write(pipe.encode())
         given.seek(0)
         streams = [DupFd(file.fileno()) for file in (given, out, err)]
-        process = _FORKS.Process(target=_run, args=(command[2:], environment(**env), Path.cwd(), streams))
-        process.start()
+        process = fork(_run, command[2:], environment(**env), Path.cwd(), streams)
         process.join(_PATIENCE)
         if process.exitcode is None:
             process.kill()
@@ -39,6 +40,22 @@ def run_feilun(*args: str | Path, pipe: str = "", **env: str) -> subprocess.Comp
         return subprocess.CompletedProcess(
             command, process.exitcode, out.read().decode(), err.read().decode()
         )
+
+
+def start_feilun(*args: str | Path, **env: str) -> tuple[BaseProcess, TextIO]:
+    """Begin a command that will be killed, and what it tells on its standard output."""
+    reads, writes = os.pipe()
+    with Path(os.devnull).open("r+b") as nothing, os.fdopen(writes, "wb") as told:
+        streams = [DupFd(file.fileno()) for file in (nothing, told, nothing)]
+        process = fork(_run, feilun(*args)[2:], environment(**env), Path.cwd(), streams)
+    return process, os.fdopen(reads)
+
+
+def fork(work: Callable[..., object], *args: Any) -> BaseProcess:
+    """Begin to call ``work``, a function of a module, in a process of its own."""
+    process = _FORKS.Process(target=work, args=args)
+    process.start()
+    return process
 
 
 def _run(argv: list[str], env: dict[str, str], folder: Path, streams: list[Any]) -> None:

@@ -21,8 +21,8 @@ from tests.flywheel.tiny import (
     turns,
     write_lines,
 )
-from tests.forks import run_feilun
-from tests.support import environment, eventually, feilun
+from tests.forks import run_feilun, start_feilun
+from tests.support import environment, eventually
 
 from feilun.flywheel import build
 
@@ -131,17 +131,11 @@ def test_a_turn_from_corrections_to_promotion_and_back(workspace: Path) -> None:
 
 def killed_at(workspace: Path, event: str) -> None:
     """Make a turn, or go on with one, and kill it when it tells of ``event``."""
-    process = subprocess.Popen(
-        feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = (json.loads(line)["event"] for line in process.stdout)
-    assert event in told  # reads no further than that
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process, lines = start_feilun("-w", workspace, "turn", "--yes", "--json")
+    with lines:
+        assert event in (json.loads(line)["event"] for line in lines)  # reads no further than that
+        process.kill()
+    process.join()
 
 
 def taken(workspace: Path) -> list[str]:
@@ -218,16 +212,11 @@ def test_a_turn_may_begin_as_a_canary(workspace: Path) -> None:
 
 
 def test_two_turns_at_once_are_refused(workspace: Path) -> None:
-    process = subprocess.Popen(
-        feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
+    process, lines = start_feilun("-w", workspace, "turn", "--yes", "--json")
+    lines.readline()
     second = run_feilun("-w", workspace, "turn", "--yes")
     assert second.returncode == 1
     assert "Another turn" in second.stderr
     process.kill()
-    process.wait()
+    process.join()
+    lines.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,8 @@ from tests.flywheel.tiny import (
     turns,
     write_lines,
 )
-from tests.forks import run_feilun
-from tests.support import environment, eventually, feilun
+from tests.forks import run_feilun, start_feilun
+from tests.support import eventually
 
 from feilun.flywheel import build
 from feilun.flywheel.recipe import TurnRecipe
@@ -65,17 +63,12 @@ def wants(workspace: Path, objectives: list[str], recipe: str = SHORT) -> None:
 
 def killed_at(workspace: Path, event: str, part: str) -> None:
     """Make a turn, or go on with one, and kill it when it tells of ``event`` in the stage ``part``."""
-    process = subprocess.Popen(
-        feilun("-w", workspace, "turn", "--yes", "--json"),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = (json.loads(line) for line in process.stdout)
-    assert any((one["event"], one.get("part")) == (event, part) for one in told)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process, lines = start_feilun("-w", workspace, "turn", "--yes", "--json")
+    with lines:
+        told = (json.loads(line) for line in lines)
+        assert any((one["event"], one.get("part")) == (event, part) for one in told)
+        process.kill()
+    process.join()
 
 
 def events(job: Job, name: str) -> list[dict[str, Any]]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support import environment, eventually
+from tests.forks import fork
+from tests.support import eventually
 from tests.train.shape import SHAPE
 from torch import Tensor
 
@@ -141,30 +138,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(kind: str, tmp_path: Path) -> No
     assert len(set(penalties[0])) > 1, "the controller has something to remember"
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from tests.train.test_experience import trainer
-from feilun.jobs import Job
-job = Job.open(Path(sys.argv[1]))
-with job.running():
-    trainer(job, "ppo", 40).run()
-"""
+def learn(folder: Path) -> None:
+    job = Job.open(folder)
+    with job.running():
+        trainer(job, "ppo", 40).run()
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     whole, killed = new_job(tmp_path, "whole"), new_job(tmp_path, "killed")
-    root = str(Path(__file__).parents[2])
-    env = environment(
-        PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]), OMP_NUM_THREADS="1"
-    )
-    command = [sys.executable, "-c", CHILD]
-    subprocess.run([*command, str(whole.folder)], check=True, env=env)
-    process = subprocess.Popen([*command, str(killed.folder)], env=env)
+    fork(learn, whole.folder).join()
+    process = fork(learn, killed.folder)
     eventually(lambda: len(rollouts_of(killed)) > 2, what="for some rollouts")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run([*command, str(killed.folder)], check=True, env=env)
+    process.kill()
+    process.join()
+    fork(learn, killed.folder).join()
     last = [checkpoints(job.checkpoints)[-1] for job in (whole, killed)]
     ours, theirs = (load_file(next(path.glob("*.safetensors"))) for path in last)
     assert ours.keys() == theirs.keys()

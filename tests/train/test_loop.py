@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support import environment, eventually
+from tests.forks import fork
+from tests.support import eventually
 from tests.train.shape import SHAPE
 
 from feilun.jobs import Job
@@ -99,32 +97,29 @@ def test_a_stopped_run_goes_on_to_the_same_bits(optimiser: dict[str, Any], tmp_p
     assert losses(whole) == losses(halves)
 
 
-CHILD = """
-import sys, time
-from pathlib import Path
-from tests.train.test_loop import trainer
-from feilun.jobs import Job
-job = Job.open(Path(sys.argv[1]))
-with job.running():
-    one = trainer(job, 20, run={"save_every": 3})
-    step = one._step
-    one._step = lambda *given: (time.sleep(0.02), step(*given))[1]
-    one.run()
-"""
+def learn(folder: Path) -> None:
+    job = Job.open(folder)
+    with job.running():
+        one = trainer(job, 20, run={"save_every": 3})
+        step = one._step
+
+        def unhurried(*given: Any) -> Any:
+            time.sleep(0.02)
+            return step(*given)
+
+        one._step = unhurried
+        one.run()
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     whole, killed = new_job(tmp_path, "whole"), new_job(tmp_path, "killed")
-    root = str(Path(__file__).parents[2])
-    env = environment(PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
-    command = [sys.executable, "-c", CHILD]
-    subprocess.run([*command, str(whole.folder)], check=True, env=env)
-    process = subprocess.Popen([*command, str(killed.folder)], env=env)
+    fork(learn, whole.folder).join()
+    process = fork(learn, killed.folder)
     eventually(lambda: len(losses(killed)) > 7, what="for some steps")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert killed.state == "interrupted"
-    subprocess.run([*command, str(killed.folder)], check=True, env=env)
+    fork(learn, killed.folder).join()
     last = [checkpoints(job.checkpoints)[-1] for job in (whole, killed)]
     assert [path.name for path in last] == ["step-00000020"] * 2
     ours, theirs = (load_file(next(path.glob("*.safetensors"))) for path in last)
