@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from feilun.plan import facts
 from feilun.plan.arithmetic import Model
-from feilun.plan.budget import cheapest, solve_budget, solve_deadline
+from feilun.plan.budget import solve_budget
 from feilun.plan.compare import USUAL, compare
 from feilun.plan.data import plan_data
+from feilun.plan.deadline import cheapest, solve_deadline
 from feilun.plan.finetune import plan_finetune
 from feilun.plan.layout import best_layout
 from feilun.plan.presets import model_named, plan_preset

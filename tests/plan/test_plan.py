@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from feilun.plan import facts, quantities
 from feilun.plan.arithmetic import Model
-from feilun.plan.budget import COMPUTE_OPTIMAL, cheapest, expected_loss, solve_budget, solve_deadline
+from feilun.plan.budget import COMPUTE_OPTIMAL, expected_loss, solve_budget
 from feilun.plan.compare import compare
 from feilun.plan.data import plan_data
+from feilun.plan.deadline import cheapest, solve_deadline
 from feilun.plan.facts import Device
 from feilun.plan.finetune import adapter_params, plan_finetune
 from feilun.plan.fits import training_fits
@@ -243,6 +244,56 @@ def test_a_budget_is_spent_and_no_more() -> None:
     assert refused.value.code == "no_price"
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(1, 9),
+    st.sampled_from(["H100", "A100-80G", "4090", "T4", "TPU v4"]),
+    st.sampled_from([None, 8, 1024]),
+    st.sampled_from([None, 30.0]),
+    st.sampled_from([None, 50.0]),
+)
+def test_no_budget_is_overdrawn(
+    digits: float, name: str, count: int | None, within: float | None, tflops: float | None
+) -> None:
+    budget, device = 10**digits, facts.device(name)
+    try:
+        found = solve_budget(budget, device, count, deadline_days=within, tflops=tflops)
+    except FeilunError as refused:
+        assert refused.code in ("budget_too_small", "does_not_fit")  # noqa: PT017
+        return
+    for plan in (one.plan for one in found.variants):
+        assert (plan.cost_usd.expected or 0) <= budget * (1 + 1e-9)
+        assert within is None or plan.days.expected <= within
+        assert plan.layout is not None
+        spent = (plan.cost_usd.expected or 0) / budget
+        assert spent > 0.9 or plan.notes, "what is left over is explained"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(facts.devices())),
+    st.floats(6, 13),
+    st.integers(1, 10**7),
+    st.sampled_from([None, 0.01, 0.4, 1.0]),
+)
+def test_what_is_expected_is_inside_of_its_interval(
+    name: str, digits: float, count: int, share: float | None
+) -> None:
+    device = facts.devices()[name]
+    tflops = None if share is None else share * device.tflops
+    plan = plan_train(Model.of_size(10**digits), 1e9, device, count, tflops=tflops, must_fit=False)
+    days = plan.days
+    assert days.low <= days.expected <= days.high <= 3.0001 * days.low
+    assert 0 < plan.speed.utilisation <= 1
+
+
+def test_devices_do_not_do_what_they_cannot() -> None:
+    for terms in ({"precision": "fp8"}, {"tflops": 313.0}):
+        with pytest.raises(FeilunError) as refused:
+            plan_train(Model.of_size(7e9), 1e12, A100, 64, **terms)  # pyright: ignore[reportArgumentType]
+        assert refused.value.code in ("no_fp8", "bad_quantity")
+
+
 def test_twenty_tokens_a_parameter_are_near_the_best_use_of_compute() -> None:
     """The law's own optimum by brute force, at the compute of Chinchilla: 70B parameters, 1.4T tokens (J. Hoffmann et al. 2022)."""
     compute = 6 * 70e9 * 1.4e12
@@ -268,12 +319,15 @@ def test_more_of_an_older_chip() -> None:
     found = compare(Model.of_size(7e9), 1e12, ["H100", "V100", "K200"], 256)
     first, v100, kunlun = found.rows
     assert first.count_for_same_days == 256
-    assert kunlun.count_for_same_days > v100.count_for_same_days > 256 * 5
+    assert v100.count_for_same_days is not None
+    assert v100.count_for_same_days > 256 * 5
     assert kunlun.process_nm == 14
-    same = plan_train(
-        Model.of_size(7e9), 1e12, facts.device("V100"), v100.count_for_same_days, must_fit=False
-    )
-    assert same.days.expected == pytest.approx(first.days, rel=0.03)
+    assert kunlun.count_for_same_days is not None
+    assert kunlun.count_for_same_days > v100.count_for_same_days
+    (_, never) = compare(Model.of_size(70e9), 15e12, ["H100", "T4"], 16_384).rows
+    assert never.count_for_same_days is None, "they cannot be fed, or stop too often"
+    same = plan_train(Model.of_size(7e9), 1e12, facts.device("V100"), v100.count_for_same_days)
+    assert 0.9 * first.days < same.days.expected <= first.days
 
 
 def test_decoding_alone_reads_the_weights_once_a_token() -> None:
@@ -343,6 +397,8 @@ def test_a_law_is_found_again_and_its_band_holds_what_comes() -> None:
     assert end.times_beyond == pytest.approx(1000)
     assert end.low < _law(end.flops) < end.high
     assert plan_scaling(points, target_loss=1.0).target_flops is None
+    nowhere = Point(name="no size", flops=math.inf, loss=3.0)
+    assert plan_scaling([*points, nowhere], target_loss=2.0).points == points
     with pytest.raises(FeilunError):
         plan_scaling(points[:3])
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from feilun.cli import app
-from feilun.plan import tables
+from feilun.plan import facts, tables
+from feilun.plan.arithmetic import Model
+from feilun.plan.train import plan_train
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -32,7 +35,17 @@ def test_a_plan_for_each_doubling(language: str) -> None:
     assert bool(CHINESE.search(said)) is (language == "zh")
     assert [line.split()[0] for line in said.splitlines() if " x " in line] == ["1", "2", "3", "4"]
     assert said.count("does not" if language == "en" else "放不下") == 2
-    assert "475 days" in said if language == "en" else "475 天" in said
+    days = plan_train(Model.of_size(70e9), 1e12, facts.device("H100"), 32).days.expected
+    assert f"{days:.0f} {'days' if language == 'en' else '天'}" in said
+
+
+def test_where_no_run_can_be_computed_no_error_is_told(language: str, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    head, *_ = (facts.FACTS / "runs.csv").read_text(encoding="utf-8").splitlines()
+    table.write_text(f"{head}\nx,X,dense,1,1,1,,,,H100 SXM 80GB\n", encoding="utf-8")
+    said = shown("validate", "--runs", str(table))
+    assert ("no run could be computed" if language == "en" else "没有可计算的训练") in said
+    assert "%" not in said
 
 
 def test_from_one_user_to_a_hundred_million(language: str) -> None:

@@ -107,7 +107,7 @@ def learn(folder: Path) -> None:
             time.sleep(0.02)
             return step(*given)
 
-        one._step = unhurried
+        one._step = unhurried  # pyright: ignore[reportAttributeAccessIssue]
         one.run()
 
 

@@ -49,7 +49,9 @@ function Row({ row, most, measure }: { row: Compared; most: { days: number; cost
         <p className="text-xs text-muted tabular-nums">
           {measure
             ? compare.measure
-            : `${compare.same(counted(row.count_for_same_days))} · ${compare.sameCost(row.cost_same_days_usd === null ? words.noPrice : usd(row.cost_same_days_usd), power(row.mw_same_days))}`}
+            : row.count_for_same_days === null || row.mw_same_days === null
+              ? compare.never
+              : `${compare.same(counted(row.count_for_same_days))} · ${compare.sameCost(row.cost_same_days_usd === null ? words.noPrice : usd(row.cost_same_days_usd), power(row.mw_same_days))}`}
         </p>
       </div>
       <dl className="grid grid-cols-1 gap-x-4 gap-y-1.5 @lg:grid-cols-3">

@@ -109,9 +109,9 @@ export interface Compared {
   cost_usd: number | null
   mwh: number
   co2e_t: number
-  count_for_same_days: number
+  count_for_same_days: number | null
   cost_same_days_usd: number | null
-  mw_same_days: number
+  mw_same_days: number | null
 }
 
 export interface Comparison {

@@ -130,11 +130,6 @@ def train(
     from feilun.plan.probe import device as device_of
 
     workspace = workspace_of(context)
-    if recipe is not None and preset is None:
-        number = int(count) if count and count.isdecimal() else 1
-        plan = _of_recipe(recipe, device_of(device or HERE, workspace), number, workspace)
-        show(plan, tables.tables_of(plan), as_json)
-        return
     question = asked(
         TrainQuestion,
         params=params,
@@ -153,6 +148,10 @@ def train(
         price=price,
         preset=preset,
     )
+    if recipe is not None:
+        plan = _of_recipe(recipe, device_of(device or HERE, workspace), question.alone_on(), workspace)
+        show(plan, tables.tables_of(plan), as_json)
+        return
     answer = question.answer(workspace, folder(model))
     show(answer, tables.tables_of(answer), as_json)
 
@@ -193,7 +192,7 @@ def compare(
         device=device or [],
     )
     found = question.answer(folder(model))
-    show(found, [tables.compare_table(found)], as_json)
+    show(found, tables.compare_tables(found), as_json)
 
 
 @app.command(

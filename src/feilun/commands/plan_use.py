@@ -137,7 +137,7 @@ def finetune(
 
     how: Method = one_of(method, ("full", "lora", "qlora"), "--method")  # pyright: ignore[reportAssignmentType]
     on = probe.device(device, workspace_of(context))
-    read = quantities.count(tokens)
+    read = quantities.bounded(quantities.count(tokens), quantities.MOST_TOKENS, "tokens", tokens)
     wanted = folder(model) or asked(ModelQuestion, params=params, model=model).wanted()
     plan = plan_finetune(wanted, read, on, how, count=count, rank=rank, length=length, usd_per_hour=price)
     show(plan, [tables.finetune_table(plan)], as_json)

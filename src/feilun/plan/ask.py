@@ -13,17 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from feilun.plan import probe, quantities
 from feilun.plan.arithmetic import Model, Recompute, shape_of
-from feilun.plan.budget import COMPUTE_OPTIMAL, BudgetPlan, cheapest, solve_budget, solve_deadline
+from feilun.plan.budget import COMPUTE_OPTIMAL, BudgetPlan, solve_budget
 from feilun.plan.compare import USUAL, Comparison, compare
+from feilun.plan.deadline import cheapest, solve_deadline
 from feilun.plan.facts import Device
 from feilun.plan.fits import Fits, training_fits
 from feilun.plan.presets import Plans, known_model, plan_preset
 from feilun.plan.serve import Quantisation, ServePlan, plan_serve, serving_fits
-from feilun.plan.train import MOST_DEVICES, TrainPlan, plan_train
+from feilun.plan.train import MOST_DEVICES, Terms, TrainPlan, plan_train
 from feilun.text import FeilunError
 
-MOST_PARAMS, MOST_TOKENS, MOST_USERS, MOST_DAYS = 1e15, 1e18, 1e11, 1e6
-"""Beyond these the formulas mean nothing, and the search for a layout takes for ever."""
+MOST_USERS, MOST_DAYS = 1e11, 1e6
+"""Beyond these the formulas mean nothing."""
 
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 Price = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -49,9 +50,11 @@ class ModelQuestion(BaseModel):
     """Instead: the name of a known one, or a size."""
 
     def wanted(self, *, serving: bool = False) -> Model:
-        """Raises `FeilunError`: ``no_model``, ``unknown_model``, ``bad_quantity``."""
+        """Raises `FeilunError`: ``no_model``, ``unknown_model``, ``bad_quantity``; ``bad_option`` for two answers to the question."""
         params = self.params
-        if self.model is not None and params is None:
+        if self.model is not None and params is not None:
+            raise _alone("model", "Give --params or --model, not both.", "--params 与 --model 只能给出一个。")
+        if self.model is not None:
             if not _SIZE.fullmatch(self.model):
                 return known_model(self.model)
             params = self.model
@@ -63,7 +66,7 @@ class ModelQuestion(BaseModel):
                 code="no_model",
                 param="params",
             )
-        size = _bounded(quantities.count(params), MOST_PARAMS, "params", params)
+        size = quantities.bounded(quantities.count(params), quantities.MOST_PARAMS, "params", params)
         passed = min(size, quantities.count(self.active)) if self.active else size
         # Models that are served share keys and values among the heads of a group.
         return Model.of_size(size, passed, config=shape_of(passed, kv_heads=8) if serving else None)
@@ -76,7 +79,9 @@ class _TrainingQuestion(ModelQuestion):
     def _tokens(self, model: Model) -> float:
         if self.tokens is None:
             return COMPUTE_OPTIMAL * model.active
-        return _bounded(quantities.count(self.tokens), MOST_TOKENS, "tokens", self.tokens)
+        return quantities.bounded(
+            quantities.count(self.tokens), quantities.MOST_TOKENS, "tokens", self.tokens
+        )
 
 
 class TrainQuestion(_TrainingQuestion):
@@ -107,43 +112,41 @@ class TrainQuestion(_TrainingQuestion):
 
         Raises `FeilunError`: those of the planner; ``too_slow``; ``bad_option``.
         """
+        self._goes_together()
         if self.preset is not None:
             return plan_preset(self.preset)
         within = None if self.deadline is None else _days(self.deadline)
         device = self._device(workspace)
         counts = self._counts()
-        if len(counts) > 1 and (within is not None or self.budget is not None):
-            raise FeilunError(
-                "Several counts go with neither --budget nor --deadline: those look for the count.",
-                "多个数量不能与 --budget 或 --deadline 并用：后两者正是要求解数量。",
-                status=422,
-                code="bad_option",
-                param="count",
-            )
+        terms = self._terms()
         if self.budget is not None:
-            return solve_budget(
-                quantities.dollars(self.budget),
-                device,
-                counts[0] if counts else None,
-                deadline_days=within,
-                usd_per_hour=self.price,
-                tflops=self.tflops,
-                length=self.length,
-            )
+            money = quantities.dollars(self.budget)
+            return solve_budget(money, device, counts[0] if counts else None, deadline_days=within, **terms)
         model = model or self.wanted()
         tokens = self._tokens(model)
         if len(counts) > 1:
-            return Plans(plans=[self._plan(model, tokens, device, count, must_fit=False) for count in counts])
+            plans = [plan_train(model, tokens, device, count, **terms, must_fit=False) for count in counts]
+            return Plans(plans=plans)
         if within is None:
-            return self._plan(model, tokens, device, counts[0] if counts else 1)
+            return plan_train(model, tokens, device, counts[0] if counts else 1, **terms)
         if not counts and self.device is None:
-            return self._cheapest(model, tokens, within)
+            return _cheapest(model, tokens, within, terms)
         if not counts:
-            return self._in_time(model, tokens, device, within)
-        plan = self._plan(model, tokens, device, counts[0])
+            return solve_deadline(model, tokens, device, within, **terms)
+        plan = plan_train(model, tokens, device, counts[0], **terms)
         if plan.days.expected > within:
-            raise _too_slow(plan, within, self._in_time(model, tokens, device, within).count)
+            raise _too_slow(plan, within, solve_deadline(model, tokens, device, within, **terms).count)
         return plan
+
+    def alone_on(self) -> int:
+        """On how many devices, where all else stands in a recipe. Raises `FeilunError` (``bad_option``) if more is asked."""
+        if more := self._given() - {"device", "count"}:
+            option = "--" + min(more).replace("_", "-")
+            raise _alone(min(more), f"{option} does not go with --from.", f"{option} 不能与 --from 并用。")
+        counts = self._counts() or [1]
+        if len(counts) > 1:
+            raise _alone("count", "--from goes with one --count.", "--from 只能与一个 --count 并用。")
+        return counts[0]
 
     def fits(self, workspace: Path) -> Fits:
         """What would fit if this does not."""
@@ -166,40 +169,73 @@ class TrainQuestion(_TrainingQuestion):
     def _batch_tokens(self) -> int | None:
         if self.batch_tokens is None:
             return None
-        return round(_bounded(quantities.count(self.batch_tokens), 1e12, "batch_tokens", self.batch_tokens))
-
-    def _plan(
-        self, model: Model, tokens: float, device: Device, count: int, *, must_fit: bool = True
-    ) -> TrainPlan:
-        return plan_train(
-            model,
-            tokens,
-            device,
-            count,
-            tflops=self.tflops,
-            length=self.length,
-            precision=self.precision,
-            recompute=self.recompute,
-            batch_tokens=self._batch_tokens(),
-            usd_per_hour=self.price,
-            must_fit=must_fit,
+        return round(
+            quantities.bounded(quantities.count(self.batch_tokens), 1e12, "batch_tokens", self.batch_tokens)
         )
 
-    def _in_time(self, model: Model, tokens: float, device: Device, within: float) -> TrainPlan:
-        return solve_deadline(
-            model, tokens, device, within, usd_per_hour=self.price, tflops=self.tflops, length=self.length
-        )
+    def _terms(self) -> Terms:
+        return {
+            "tflops": self.tflops,
+            "length": self.length,
+            "precision": self.precision,
+            "recompute": self.recompute,
+            "batch_tokens": self._batch_tokens(),
+            "usd_per_hour": self.price,
+        }
 
-    def _cheapest(self, model: Model, tokens: float, within: float) -> Plans:
-        plans = cheapest(model, tokens, within, length=self.length)
-        if not plans:
-            raise FeilunError(
-                f"No device with a known price makes it in {within:g} days. Allow more time, or name a --device and its --price.",
-                f"已知价格的设备都无法在 {within:g} 天内完成。请放宽期限，或给出 --device 与 --price。",
-                status=422,
-                code="too_slow",
+    def _goes_together(self) -> None:
+        """Raises `FeilunError` (``bad_option``) for what would be given and not used."""
+        given = self._given()
+        if self.preset is not None and given > {"preset"}:
+            raise _alone(
+                "preset",
+                "--preset is a whole question: give no other option with it.",
+                "--preset 本身就是完整的问题：请勿同时给出其他选项。",
             )
-        return Plans(plans=plans)
+        if self.budget is not None and given & {"params", "active", "model", "tokens"}:
+            raise _alone(
+                "budget",
+                "--budget looks for the model and its tokens: give neither with it.",
+                "--budget 正是要求解模型与 token 数：请勿同时给出。",
+            )
+        if len(self._counts()) > 1 and (self.deadline is not None or self.budget is not None):
+            raise _alone(
+                "count",
+                "Several counts go with neither --budget nor --deadline: those look for the count.",
+                "多个数量不能与 --budget 或 --deadline 并用：后两者正是要求解数量。",
+            )
+        of_one = {"tflops", "price"} & given
+        every = (
+            self.deadline is not None and self.budget is None and self.device is None and self.count is None
+        )
+        if every and of_one:
+            raise _alone(
+                "device",
+                f"--{min(of_one)} is of one device, and --deadline looks through all: name a --device.",
+                f"--{min(of_one)} 只针对一种设备，而 --deadline 会遍历全部设备：请给出 --device。",
+            )
+
+    def _given(self) -> set[str]:
+        """Options that say something else than their defaults."""
+        return {
+            name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default
+        }
+
+
+def _cheapest(model: Model, tokens: float, within: float, terms: Terms) -> Plans:
+    plans = cheapest(model, tokens, within, **terms)
+    if not plans:
+        raise FeilunError(
+            f"No device with a known price makes it in {within:g} days. Allow more time, or name a --device and its --price.",
+            f"已知价格的设备都无法在 {within:g} 天内完成。请放宽期限，或给出 --device 与 --price。",
+            status=422,
+            code="too_slow",
+        )
+    return Plans(plans=plans)
+
+
+def _alone(param: str, en: str, zh: str) -> FeilunError:
+    return FeilunError(en, zh, status=422, code="bad_option", param=param)
 
 
 class CompareQuestion(_TrainingQuestion):
@@ -264,7 +300,9 @@ class ServeQuestion(ModelQuestion):
         return serving_fits(self.wanted(serving=True), device, self._context(), self.quantisation)
 
     def _context(self) -> int:
-        return round(_bounded(quantities.tokens_of_context(self.context), 1e9, "context", self.context))
+        return round(
+            quantities.bounded(quantities.tokens_of_context(self.context), 1e9, "context", self.context)
+        )
 
 
 def _days(text: str) -> float:
@@ -277,19 +315,7 @@ def _days(text: str) -> float:
             code="bad_quantity",
             param="deadline",
         )
-    return _bounded(found, MOST_DAYS, "deadline", text)
-
-
-def _bounded(value: float, most: float, param: str, text: str) -> float:
-    if 1 <= value <= most or (param == "deadline" and value <= most):
-        return value
-    raise FeilunError(
-        f"{param}: {text} is outside of 1 to {most:g}.",
-        f"{param}：{text} 不在 1 至 {most:g} 之间。",
-        status=422,
-        code="bad_quantity",
-        param=param,
-    )
+    return quantities.bounded(found, MOST_DAYS, "deadline", text)
 
 
 def _too_slow(plan: TrainPlan, within: float, enough: int) -> FeilunError:

@@ -1,19 +1,18 @@
-"""Backwards: what a budget buys, what a deadline needs, which device is cheapest."""
+"""Backwards from a budget: the models that the money trains."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Unpack
 
 from pydantic import BaseModel
 
 from feilun.plan import facts
-from feilun.plan.arithmetic import Model, train_flops_per_token
+from feilun.plan.arithmetic import Model
+from feilun.plan.deadline import even
 from feilun.plan.facts import Device
-from feilun.plan.layout import least_devices
-from feilun.plan.throughput import blind, known
-from feilun.plan.train import TrainPlan, habit, plan_train
+from feilun.plan.fits import Fits, does_not_fit, training_fits
+from feilun.plan.train import Note, Terms, TrainPlan, plan_train
 from feilun.text import FeilunError
 
 COMPUTE_OPTIMAL, OVER_TRAINED = 20.0, 200.0
@@ -26,6 +25,12 @@ Replication Attempt", section 3)."""
 
 SMALLEST, LARGEST = 1e6, 1e14
 """Parameters of a model that is looked for."""
+
+MONTH, TOGETHER = 30.0, 65_536
+"""Days that a cluster is sized for if there is no deadline; and its most devices, of which more would stop too often."""
+
+CLOSE, MUCH, TRIES = 0.995, 0.9, 40
+"""Share of the money that is to be spent, below which one is told why it is not; and how often it is tried."""
 
 
 class Variant(BaseModel):
@@ -52,139 +57,104 @@ def solve_budget(
     count: int | None = None,
     *,
     deadline_days: float | None = None,
-    usd_per_hour: float | None = None,
-    tflops: float | None = None,
-    length: int = 2048,
+    **terms: Unpack[Terms],
 ) -> BudgetPlan:
     """The models that the money trains: compute-optimal, and over-trained for cheaper answers.
 
-    Raises `FeilunError`: ``no_price``; ``budget_too_small`` with the least that does something.
+    None costs more, or takes longer than the deadline. On so many devices (``count``) the model is one that fits, and may leave
+    money over. Raises `FeilunError`: ``no_price``; ``budget_too_small`` with the least that does something; ``does_not_fit``.
     """
-    price = usd_per_hour or device.usd_per_hour
+    price = terms.get("usd_per_hour") or device.usd_per_hour
     if price is None:
         raise no_price(device)
     hours = budget_usd / price
-    if deadline_days is not None and count is not None:
-        hours = min(hours, count * deadline_days * 24)
-
-    def take(params: float, ratio: float, machines: int) -> float:
-        model = Model.of_size(params)
-        again = habit(model, device)
-        speed = (
-            known(model, device, tflops, length=length, recompute=again)
-            if tflops
-            else blind(model, device, recompute=again, count=machines)
-        )
-        return train_flops_per_token(model, length) * ratio * params / (speed.tflops * 1e12 * 3600)
-
-    def affordable(ratio: float, machines: int) -> float:
-        low, high = math.log(SMALLEST), math.log(LARGEST)
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if take(math.exp(middle), ratio, machines) <= hours else (low, middle)
-        return _rounded(math.exp(low))
-
     variants: list[Variant] = []
     kinds: tuple[tuple[Literal["compute_optimal", "over_trained"], float], ...] = (
         ("compute_optimal", COMPUTE_OPTIMAL),
         ("over_trained", OVER_TRAINED),
     )
     for kind, ratio in kinds:
-        least = take(SMALLEST, ratio, count or 1) * price
-        if hours * price < least:
+        plan = _affordable(ratio, hours, device, count, deadline_days, terms)
+        if plan is None:
             if variants:
                 break
-            raise FeilunError(
-                f"${budget_usd:,.2f} is too little: {least:,.2g} USD train a model of a million parameters on {device.name}.",
-                f"{budget_usd:,.2f} 美元不足：在 {device.name} 上训练百万参数的模型需 {least:,.2g} 美元。",
-                code="budget_too_small",
-                status=422,
-            )
-        machines = count or 1
-        params = affordable(ratio, machines)
-        if count is None:  # more of them are slower, and then less can be paid for
-            spent = take(params, ratio, machines)
-            machines = _cluster(Model.of_size(params), device, spent, deadline_days, length)
-            params = affordable(ratio, machines)
-        model = Model.of_size(params)
-        tokens = ratio * params
-        plan = plan_train(
-            model,
-            tokens,
-            device,
-            machines,
-            tflops=tflops,
-            length=length,
-            usd_per_hour=usd_per_hour,
-            must_fit=False,
-        )
-        variants.append(
-            Variant(kind=kind, tokens_per_param=ratio, loss=expected_loss(params, tokens), plan=plan)
-        )
+            raise _too_little(budget_usd, price, ratio, device, count, terms)
+        loss = expected_loss(plan.model.params, plan.tokens)
+        variants.append(Variant(kind=kind, tokens_per_param=ratio, loss=loss, plan=plan))
     return BudgetPlan(budget_usd=budget_usd, variants=variants)
 
 
-def solve_deadline(
-    model: Model,
-    tokens: float,
-    device: Device,
-    deadline_days: float,
-    *,
-    usd_per_hour: float | None = None,
-    tflops: float | None = None,
-    length: int = 2048,
-) -> TrainPlan:
-    """The smallest cluster whose expected time is within the deadline. Raises `FeilunError` (``too_slow``) if none is."""
+def _affordable(
+    ratio: float, hours: float, device: Device, count: int | None, within: float | None, terms: Terms
+) -> TrainPlan | None:
+    """The largest model that is trained in so many device-hours, and in time; None if the smallest is not.
 
-    def planned(count: int) -> TrainPlan | None:
-        plan = plan_train(
-            model,
-            tokens,
-            device,
-            count,
-            tflops=tflops,
-            length=length,
-            usd_per_hour=usd_per_hour,
-            must_fit=False,
-        )
-        return plan if plan.layout is not None and plan.days.expected <= deadline_days else None
+    Work grows with the square of the parameters, so what is too much or too little by a factor is met by its root.
+    """
+    params, most = 1e9, LARGEST
+    machines = count or min(TOGETHER, even(math.ceil(hours / 24 / (within or MONTH))))
+    best: TrainPlan | None = None
+    for _ in range(TRIES):
+        params = _rounded(min(max(params, SMALLEST), most))
+        model = Model.of_size(params)
+        plan = plan_train(model, ratio * params, device, machines, **terms, must_fit=False)
+        if plan.layout is None:
+            fits = _fits(model, device, machines, terms)
+            if count is None and fits.count is not None:
+                machines = fits.count
+            elif fits.params is not None:
+                most = params = fits.params
+            else:
+                raise does_not_fit(model, device, machines, plan.model.length, fits)
+            continue
+        spent = max(plan.accelerator_hours / hours, plan.days.expected / within if within else 0.0)
+        if spent <= 1 and (best is None or params > best.model.params):
+            best = plan
+        if CLOSE <= spent <= 1 or (spent <= 1 and params >= most) or (spent > 1 and params <= SMALLEST):
+            break
+        params *= (0.999 / spent) ** 0.5
+    if best is not None and best.accelerator_hours < MUCH * hours:
+        best.notes.append(_full(best) if best.model.params >= most else _in_time(best))
+    return best
 
-    one = plan_train(model, tokens, device, 1, tflops=tflops, length=length, must_fit=False)
-    least = math.ceil(one.days.ideal / deadline_days)
-    count = _even(least)
-    while count <= 4 * least + 4096:
-        plan = planned(count)
-        if plan is not None:
-            return plan
-        count = _even(count + max(1, count // 32))
-    raise FeilunError(
-        f"No number of {device.name} trains {model.name} on {tokens:,.3g} tokens in {deadline_days:g} days: more of them cannot be "
-        f"fed from one batch. {least:,} would be the least if all went well; allow more time, or take a faster device.",
-        f"再多的 {device.name} 也无法在 {deadline_days:g} 天内用 {tokens:,.3g} 个 token 训练 {model.name}：一个批次喂不饱更多设备。"
-        f"一切顺利也至少要 {least:,} 张；请放宽时间，或选择更快的设备。",
-        code="too_slow",
-        status=422,
+
+def _fits(model: Model, device: Device, count: int, terms: Terms) -> Fits:
+    return training_fits(
+        model,
+        device,
+        count,
+        length=terms.get("length", 2048),
+        recompute=terms.get("recompute"),
+        batch_tokens=terms.get("batch_tokens"),
     )
 
 
-def cheapest(
-    model: Model,
-    tokens: float,
-    deadline_days: float,
-    *,
-    length: int = 2048,
-    among: Iterable[Device] | None = None,
-) -> list[TrainPlan]:
-    """A plan on each device whose price is known and which makes the deadline, the cheapest first."""
-    found: list[TrainPlan] = []
-    for device in among or facts.devices().values():
-        if device.usd_per_hour is None or device.cpu:
-            continue
-        try:
-            found.append(solve_deadline(model, tokens, device, deadline_days, length=length))
-        except FeilunError:
-            continue
-    return sorted(found, key=lambda plan: plan.cost_usd.expected or math.inf)
+def _full(plan: TrainPlan) -> Note:
+    return Note(
+        en=f"{plan.count:,} x {plan.device} hold no larger model: more devices would use the rest of the money.",
+        zh=f"{plan.count:,} 张 {plan.device} 容纳不下更大的模型：余下的预算需要更多设备才用得上。",
+    )
+
+
+def _in_time(plan: TrainPlan) -> Note:
+    return Note(
+        en=f"{plan.count:,} x {plan.device} cannot use all of the money by the deadline.",
+        zh=f"{plan.count:,} 张 {plan.device} 在期限内用不完全部预算。",
+    )
+
+
+def _too_little(
+    budget_usd: float, price: float, ratio: float, device: Device, count: int | None, terms: Terms
+) -> FeilunError:
+    smallest = Model.of_size(SMALLEST)
+    plan = plan_train(smallest, ratio * SMALLEST, device, count or 1, **terms, must_fit=False)
+    least = plan.accelerator_hours * price
+    return FeilunError(
+        f"${budget_usd:,.2f} is too little: {least:,.2g} USD train a model of a million parameters on {device.name}.",
+        f"{budget_usd:,.2f} 美元不足：在 {device.name} 上训练百万参数的模型需 {least:,.2g} 美元。",
+        code="budget_too_small",
+        status=422,
+    )
 
 
 def no_price(device: Device) -> FeilunError:
@@ -196,20 +166,6 @@ def no_price(device: Device) -> FeilunError:
         status=422,
         param="price",
     )
-
-
-def _cluster(model: Model, device: Device, hours: float, deadline_days: float | None, length: int) -> int:
-    """As few as hold the model; as many as the deadline wants, a month if there is none."""
-    wanted = _even(math.ceil(hours / 24 / (deadline_days or 30)))
-    return max(wanted, least_devices(model, device, length=length) or wanted)
-
-
-def _even(count: int) -> int:
-    """A number that layouts can divide: below 8 a power of two, then whole servers, in steps of an eighth."""
-    if count <= 8:
-        return 1 << (count - 1).bit_length() if count > 1 else 1
-    step = max(8, 1 << ((count - 1).bit_length() - 4))
-    return -(-count // step) * step
 
 
 def _rounded(value: float) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel
 
 from feilun.plan import facts
 from feilun.plan.arithmetic import Model
-from feilun.plan.train import plan_train
+from feilun.plan.deadline import solve_deadline
+from feilun.plan.facts import Device
+from feilun.plan.train import Note, TrainPlan, plan_train
+from feilun.text import FeilunError
 
 USUAL = (
     "H100 SXM 80GB",
@@ -38,11 +40,11 @@ class Compared(BaseModel):
     mwh: float
     co2e_t: float
     utilisation: float
-    count_for_same_days: int
-    """How many do it in the time of the first device,"""
+    notes: list[Note]
+    count_for_same_days: int | None
+    """How many do it in the time of the first device; None: no number of them, for more cannot be fed or stop too often."""
     cost_same_days_usd: float | None
-    mw_same_days: float
-    """at this power."""
+    mw_same_days: float | None
 
 
 class Comparison(BaseModel):
@@ -55,15 +57,14 @@ def compare(
 ) -> Comparison:
     """``count`` of each device; the first is what the others are measured against. Raises `FeilunError` for an unknown one.
 
-    How many devices are as fast follows from their speeds, with the stops of so many counted.
+    How many devices are as fast is solved for, as for a deadline: of many each is slower, and they stop more often.
     """
     devices = [facts.device(name) for name in names]
     plans = [plan_train(model, tokens, each, count, length=length, must_fit=False) for each in devices]
-    first = plans[0].days.expected
+    first = plans[0]
     rows: list[Compared] = []
     for device, plan in zip(devices, plans, strict=True):
-        same = max(1, math.ceil(count * plan.days.expected / first - 1e-9))
-        again = plan_train(model, tokens, device, same, length=length, must_fit=False)
+        again = first if plan is first else _as_fast(model, tokens, device, first.days.expected, length)
         rows.append(
             Compared(
                 device=device.name,
@@ -77,9 +78,17 @@ def compare(
                 mwh=plan.energy.mwh,
                 co2e_t=plan.energy.co2e_t,
                 utilisation=plan.speed.utilisation,
-                count_for_same_days=same,
-                cost_same_days_usd=again.cost_usd.expected,
-                mw_same_days=again.energy.mw,
+                notes=plan.notes,
+                count_for_same_days=again and again.count,
+                cost_same_days_usd=again and again.cost_usd.expected,
+                mw_same_days=again and again.energy.mw,
             )
         )
     return Comparison(reference=devices[0].name, rows=rows)
+
+
+def _as_fast(model: Model, tokens: float, device: Device, days: float, length: int) -> TrainPlan | None:
+    try:
+        return solve_deadline(model, tokens, device, days, length=length)
+    except FeilunError:
+        return None

@@ -12,15 +12,17 @@ from feilun.plan.arithmetic import (
     finetune_flops_per_token,
     train_flops_per_token,
 )
+from feilun.plan.days import Days
 from feilun.plan.facts import Device
 from feilun.plan.memory import ROOM
 from feilun.plan.money import Cost, Energy, cost_of, energy_of
 from feilun.plan.serve import BYTES_PER_PARAM
 from feilun.plan.throughput import blind
-from feilun.plan.train import Days
 from feilun.text import FeilunError
 
 Method = Literal["full", "lora", "qlora"]
+METHODS: tuple[Method, ...] = ("full", "lora", "qlora")
+"""Each needs less than the one before it."""
 
 TRAINED, FROZEN = 16.0, 2.0
 """Bytes of a weight that learns: float32 weight and gradient, two moments; and of one that does not, in 16 bits."""
@@ -79,24 +81,15 @@ def plan_finetune(
 
     ``count``: default the fewest that fit. ``rows``: of a micro-batch on each device. Raises `FeilunError` (``does_not_fit``).
     """
-    learns = model.params if method == "full" else adapter_params(model, rank)
-    frozen = (
-        0.0 if method == "full" else model.params * (BYTES_PER_PARAM["int4"] if method == "qlora" else FROZEN)
-    )
-    config = model.config
-    kept = activation_bytes_per_layer(config, rows, length, recompute="full") * config.layers
-    activations = kept + 34 * rows * length * config.hidden_size + 6 * rows * length * config.vocab_size
-
-    def per_device(devices: int) -> float:
-        state = (frozen + learns * TRAINED) / devices
-        gathered = 2 * FROZEN * model.params / config.layers if devices > 1 else 0.0
-        return (state + activations + gathered) / 1e9
-
-    room = ROOM * device.memory_gb
-    fewest = next((n for n in (1, 2, 4, 8, *range(16, 4097, 8)) if per_device(n) <= room), None)
+    if count is not None and count * rows * length > max(tokens, length):
+        raise _too_many(count, tokens, length)
+    needs = _Needs(model, method, rank, rows, length)
+    fewest = needs.fewest(device)
     machines = count or fewest
-    if machines is None or per_device(machines) > room:
-        raise _does_not_fit(model, device, method, per_device(machines or 1), fewest)
+    if machines is None or needs.gb(machines) > ROOM * device.memory_gb:
+        others = [_Needs(model, other, rank, rows, length) for other in METHODS[METHODS.index(method) + 1 :]]
+        easier = [other.method for other in others if other.fewest(device, machines) is not None]
+        raise _does_not_fit(needs, device, machines or 1, fewest, easier)
     speed = blind(model, device, recompute="none", count=machines)
     slower = SHORT * (DEQUANTISED if method == "qlora" else 1.0)
     # What the layers compute twice comes on top: a forward pass of each.
@@ -113,12 +106,12 @@ def plan_finetune(
         device=device.name,
         count=machines,
         tokens=tokens,
-        learns=learns,
-        frozen_gb=frozen / 1e9,
-        learning_gb=learns * TRAINED / 1e9,
-        activations_gb=activations * machines / 1e9,
-        total_gb=per_device(machines) * machines,
-        per_device_gb=per_device(machines),
+        learns=needs.learns,
+        frozen_gb=needs.frozen / 1e9,
+        learning_gb=needs.learns * TRAINED / 1e9,
+        activations_gb=needs.activations * machines / 1e9,
+        total_gb=needs.gb(machines) * machines,
+        per_device_gb=needs.gb(machines),
         days=Days(
             ideal=expected,
             expected=expected,
@@ -132,25 +125,57 @@ def plan_finetune(
     )
 
 
+class _Needs:
+    """What a method keeps in memory, in bytes."""
+
+    def __init__(self, model: Model, method: Method, rank: int, rows: int, length: int) -> None:
+        self.model, self.method = model, method
+        self.learns = model.params if method == "full" else adapter_params(model, rank)
+        held = {"full": 0.0, "lora": FROZEN, "qlora": BYTES_PER_PARAM["int4"]}[method]
+        self.frozen = model.params * held
+        config = model.config
+        kept = activation_bytes_per_layer(config, rows, length, recompute="full") * config.layers
+        self.activations = kept + rows * length * (34 * config.hidden_size + 6 * config.vocab_size)
+
+    def gb(self, devices: int) -> float:
+        """Of each device."""
+        state = (self.frozen + self.learns * TRAINED) / devices
+        gathered = 2 * FROZEN * self.model.params / self.model.config.layers if devices > 1 else 0.0
+        return (state + self.activations + gathered) / 1e9
+
+    def fewest(self, device: Device, most: int | None = None) -> int | None:
+        """Devices that hold it, at most ``most``; None if no number up to 4,096 does."""
+        tried = (n for n in (1, 2, 4, 8, *range(16, 4097, 8)) if n <= (most or 4096))
+        return next((n for n in tried if self.gb(n) <= ROOM * device.memory_gb), None)
+
+
+def _too_many(count: int, tokens: float, length: int) -> FeilunError:
+    return FeilunError(
+        f"{tokens:,.3g} tokens are {max(1, round(tokens / length)):,} rows of {length:,}: {count:,} devices have nothing to share.",
+        f"{tokens:,.3g} 个 token 即 {max(1, round(tokens / length)):,} 行（每行 {length:,}）：不够分给 {count:,} 张设备。",
+        code="bad_quantity",
+        status=422,
+        param="count",
+    )
+
+
 def _does_not_fit(
-    model: Model, device: Device, method: Method, needed: float, fewest: int | None
+    needs: _Needs, device: Device, count: int, fewest: int | None, easier: list[Method]
 ) -> FeilunError:
-    easier = {"full": "lora, qlora", "lora": "qlora", "qlora": ""}[method]
+    methods = ", ".join(easier)
     en = [
-        f"{fewest} devices would do" if fewest else "",
-        f"--method {easier} needs less" if easier else "",
-        "--length shortens rows",
+        f"{fewest} devices would do" if fewest else "no number of them up to 4,096 holds it",
+        f"--method {methods} fits" if easier else "a smaller model, --rank or --length needs less",
     ]
     zh = [
-        f"{fewest} 张设备即可" if fewest else "",
-        f"--method {easier} 所需更少" if easier else "",
-        "--length 可缩短每行",
+        f"{fewest} 张设备即可" if fewest else "4,096 张以内都放不下",
+        f"--method {methods} 放得下" if easier else "更小的模型、--rank 或 --length 所需更少",
     ]
     return FeilunError(
-        f"{model.name} ({method}) needs {needed:,.3g} GB on each {device.name}, which has {device.memory_gb:g} GB: "
-        f"{'; '.join(part for part in en if part)}.",
-        f"{model.name}（{method}）在每张 {device.name} 上需 {needed:,.3g} GB，而其显存为 {device.memory_gb:g} GB："
-        f"{'；'.join(part for part in zh if part)}。",
+        f"{needs.model.name} ({needs.method}) needs {needs.gb(count):,.3g} GB on each {device.name}, which has "
+        f"{device.memory_gb:g} GB: {'; '.join(en)}.",
+        f"{needs.model.name}（{needs.method}）在每张 {device.name} 上需 {needs.gb(count):,.3g} GB，而其显存为 "
+        f"{device.memory_gb:g} GB：{'；'.join(zh)}。",
         code="does_not_fit",
         status=422,
     )

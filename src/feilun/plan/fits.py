@@ -100,9 +100,9 @@ def does_not_fit(model: Model, device: Device, count: int, length: int, fits: Fi
     less = f"; on {count:,} about {fits.params / 1e9:.3g}B parameters fit" if fits.params else ""
     less_zh = f"；{count:,} 张约可容纳 {fits.params / 1e9:.3g}B 参数" if fits.params else ""
     return _refusal(
-        f"{model.name} does not fit on {count:,} x {device.name}: weights, gradients and optimiser take {gigabytes(fits.needs_gb)}, "
-        f"and there are {gigabytes(fits.has_gb)}. {more}{less}. An adapter needs less: feilun plan finetune.",
-        f"{model.name} 放不进 {count:,} 张 {device.name}：权重、梯度与优化器共需 {gigabytes(fits.needs_gb)}，而现有 "
+        f"{model.name} does not fit on {count:,} x {device.name}: weights, gradients and optimiser take {gigabytes(fits.needs_gb)} "
+        f"and activations come on top, of {gigabytes(fits.has_gb)}. {more}{less}. An adapter needs less: feilun plan finetune.",
+        f"{model.name} 放不进 {count:,} 张 {device.name}：权重、梯度与优化器共需 {gigabytes(fits.needs_gb)}，另有激活，而总显存为 "
         f"{gigabytes(fits.has_gb)}。{more_zh}{less_zh}。适配器所需更少：feilun plan finetune。",
     )
 

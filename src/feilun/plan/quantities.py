@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from feilun.text import FeilunError
 
+MOST_PARAMS, MOST_TOKENS = 1e15, 1e18
+"""Beyond these the formulas mean nothing, and the search for a layout takes for ever."""
+
 _SCALES = {
     "": 1.0,
     "k": 1e3,
@@ -22,7 +25,7 @@ _SCALES = {
 }
 _BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15}
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "y": 365.25, "小时": 1 / 24, "天": 1.0, "周": 7.0, "年": 365.25}
-_NUMBER = re.compile(r"\s*[$¥]?\s*(\d[\d,_]*(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)\s*(.*?)\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*(\d[\d,_]*(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)\s*(.*?)\s*", re.IGNORECASE)
 
 
 def count(text: str) -> float:
@@ -70,6 +73,19 @@ def data_bytes(text: str) -> float:
 def gigabytes(value: float) -> str:
     """So many GB (1e9 bytes) in words: ``960 GB``, ``18 TB``."""
     return f"{value:.4g} GB" if value < 1000 else f"{value / 1000:,.4g} TB"
+
+
+def bounded(value: float, most: float, param: str, text: str) -> float:
+    """``value``, which stood as ``text`` in ``param``. Raises `FeilunError` (``bad_quantity``) if it is outside of 1 to ``most``."""
+    if 1 <= value <= most or (param == "deadline" and value <= most):
+        return value
+    raise FeilunError(
+        f"{param}: {text} is outside of 1 to {most:g}.",
+        f"{param}：{text} 不在 1 至 {most:g} 之间。",
+        status=422,
+        code="bad_quantity",
+        param=param,
+    )
 
 
 def _parsed(text: str, units: Mapping[str, float], examples: str) -> float:

@@ -100,7 +100,7 @@ def of_recipe(
         )
     model = Model.of_config(shape)
     recompute = "full" if run.recompute else "none"
-    speed = blind(model, device, recompute=recompute)
+    speed = blind(model, device, recompute=recompute, count=count)
     if factor != 1.0:
         speed = speed.model_copy(
             update={"tflops": speed.tflops / factor, "basis": "calibrated", "low": 0.75, "high": 1.4}

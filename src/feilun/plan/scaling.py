@@ -103,7 +103,7 @@ def plan_scaling(
 
     Raises `FeilunError` (``too_few_runs``) for fewer than four runs of different sizes.
     """
-    usable = [p for p in points if p.flops > 0 and math.isfinite(p.loss) and p.loss > 0]
+    usable = [p for p in points if 0 < p.flops < math.inf and 0 < p.loss < math.inf]
     if len({p.flops for p in usable}) < LEAST_RUNS:
         raise FeilunError(
             f"A law needs at least {LEAST_RUNS} finished runs of different sizes; there are {len({p.flops for p in usable})}. Train "

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text as Line
 
+from feilun.plan.days import Days
 from feilun.plan.layout import Layout
-from feilun.plan.train import Days, Note, TrainPlan
+from feilun.plan.train import Note, TrainPlan
 from feilun.text import Text, say
 
 Rows = Iterable[tuple[str, str]]

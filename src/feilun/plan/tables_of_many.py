@@ -13,8 +13,15 @@ from feilun.plan.facts import Device, Preset
 from feilun.plan.presets import Plans
 from feilun.plan.tables import energy, grid, notes, pairs, power, short, span, spans, train_tables, usd
 from feilun.plan.train import TrainPlan
-from feilun.plan.validate import Validation
+from feilun.plan.validate import Blind, KnownSpeed, Validation
 from feilun.text import say
+
+
+def _prices() -> str:
+    return say(
+        "Prices are rents where there are any, else what was paid for the device spread over four years, without electricity.",
+        "有租价的按租价，否则按购价在四年内摊销，不含电费。",
+    )
 
 
 def tables_of(answer: TrainPlan | Plans | BudgetPlan) -> list[Table | Line]:
@@ -22,11 +29,14 @@ def tables_of(answer: TrainPlan | Plans | BudgetPlan) -> list[Table | Line]:
     if isinstance(answer, TrainPlan):
         return train_tables(answer)
     if isinstance(answer, BudgetPlan):
-        return [budget_table(answer)]
+        said = {note.en: note for one in answer.variants for note in one.plan.notes}
+        return [budget_table(answer), *notes(said.values())]
     said = {note.en: note for plan in answer.plans if plan.layout for note in plan.notes}
+    bases = {plan.cost_usd.basis.split()[0] for plan in answer.plans}
     return [
         plans_table((str(place), plan) for place, plan in enumerate(answer.plans, 1)),
         *notes(said.values()),
+        *([Line(_prices())] if {"rent", "purchase"} <= bases else []),
     ]
 
 
@@ -131,7 +141,12 @@ def catalogue_tables(devices: Iterable[Device], models: Mapping[str, float]) -> 
     return [table, Line(say(f"Models: {named}", f"模型：{named}"))]
 
 
-def compare_table(found: Comparison) -> Table:
+def compare_tables(found: Comparison) -> list[Table | Line]:
+    said = {note.en: note for row in found.rows if row.fits for note in row.notes}
+    return [_compared(found), *notes(said.values())]
+
+
+def _compared(found: Comparison) -> Table:
     titles = [
         f"{found.rows[0].count:,} x",
         "nm",
@@ -139,6 +154,7 @@ def compare_table(found: Comparison) -> Table:
         say("between", "区间"),
         say("cost", "费用"),
         say("energy", "能耗"),
+        "CO2e",
         say("to be as fast", "同样快需"),
         say("at", "费用"),
     ]
@@ -152,12 +168,15 @@ def compare_table(found: Comparison) -> Table:
                 spans(row.low, row.high),
                 _dollars(row.cost_usd),
                 energy(row.mwh),
-                f"{row.count_for_same_days:,}",
+                f"{row.co2e_t:,.3g} t",
+                say("no number", "多少都不够")
+                if row.count_for_same_days is None
+                else f"{row.count_for_same_days:,}",
                 _dollars(row.cost_same_days_usd),
             )
             for row in found.rows
         ),
-        whole=range(1, 8),
+        whole=range(1, 9),
     )
 
 
@@ -187,10 +206,22 @@ def validation_tables(found: Validation) -> list[Table | Line]:
         ),
     )
     left_out = [Line(f"{row.id}: {row.error}", style="dim") for row in found.rows if row.error is not None]
-    summary = say(
-        f"Known speed: {known.n} runs, median error {known.median_abs_error or 0:.1%}. Blind: {blind.n} runs, median "
-        f"x{blind.median_ratio or 0:.2f}, {blind.inside_interval or 0:.0%} inside the interval.",
-        f"已知速度：{known.n} 次，误差中位数 {known.median_abs_error or 0:.1%}。盲测：{blind.n} 次，中位数 "
-        f"x{blind.median_ratio or 0:.2f}，{blind.inside_interval or 0:.0%} 落在区间内。",
+    return [table, *left_out, Line(_errors(known)), Line(_misses(blind))]
+
+
+def _errors(known: KnownSpeed) -> str:
+    if known.median_abs_error is None:
+        return say("Known speed: no run could be computed.", "已知速度：没有可计算的训练。")
+    return say(
+        f"Known speed: {known.n} runs, median error {known.median_abs_error:.1%}.",
+        f"已知速度：{known.n} 次，误差中位数 {known.median_abs_error:.1%}。",
     )
-    return [table, *left_out, Line(summary)]
+
+
+def _misses(blind: Blind) -> str:
+    if blind.median_ratio is None or blind.inside_interval is None:
+        return say("Blind: no run could be computed.", "盲测：没有可计算的训练。")
+    return say(
+        f"Blind: {blind.n} runs, median x{blind.median_ratio:.2f}, {blind.inside_interval:.0%} inside the interval.",
+        f"盲测：{blind.n} 次，中位数 x{blind.median_ratio:.2f}，{blind.inside_interval:.0%} 落在区间内。",
+    )

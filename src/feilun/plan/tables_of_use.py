@@ -44,7 +44,9 @@ def serving_table(answer: ServePlan | ServePlans) -> Table:
 
 def serve_table(plan: ServePlan) -> Table:
     pays = {
-        None: say("give --revenue and a price", "请给出 --revenue 与价格"),
+        None: say("give --price", "请给出 --price")
+        if plan.cost_usd_per_answer is None
+        else say("give --revenue", "请给出 --revenue"),
         True: say("yes", "是"),
         False: say("no", "否"),
     }[plan.pays]

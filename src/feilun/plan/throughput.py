@@ -39,8 +39,11 @@ billed hold more than one clean pass."""
 KNOWN_LOW, KNOWN_HIGH = 0.97, 1.25
 """About a run whose speed is known: what is left are stops, and work that is done again."""
 
-FEW = 64
-"""Below so many devices each is the faster the fewer they are."""
+FEW, SERVER = 64, 8
+"""Below so many devices each is the faster the fewer they are, down to one server's."""
+
+MOST = 0.6
+"""Share of its peak that a device is not expected to pass: two of a hundred runs did, on wide models."""
 
 CROWD, CROWD_EXPONENT = 2048, 0.048
 """Up to so many devices, as most runs of the table had, the prior holds as it is; of more, each is slower by this power of their
@@ -109,7 +112,8 @@ def blind(
 
     ``without``: the id of a run that must not count.
     """
-    seen = PROCESSOR if device.cpu else math.exp(_dot(prior(without), _features(device, model.moe, count)))
+    line = _dot(prior(without), _features(device, model.moe, count))
+    seen = PROCESSOR if device.cpu else min(MOST, math.exp(line))
     share = seen * adjustment(model, recompute, precision, device, count)
     tflops = share * reference_peak(device)
     return Speed(
@@ -190,7 +194,7 @@ def _point(run: Run) -> tuple[tuple[float, ...], float] | None:
 
 
 def _features(device: Device, moe: bool, count: float | None) -> tuple[float, ...]:
-    fewness = math.log(FEW / min(FEW, count or FEW))
+    fewness = math.log(FEW / min(FEW, max(SERVER, count or FEW)))
     return (
         1.0,
         math.log(max(reference_peak(device), 100) / 312),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from pydantic import BaseModel
 
+from feilun.plan import facts
 from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
+from feilun.plan.days import Days, days_of
 from feilun.plan.facts import Device
 from feilun.plan.fits import does_not_fit, training_fits
 from feilun.plan.goodput import PROGRAMME, checkpoint_interval_s, goodput, stops_per_day
@@ -15,11 +19,6 @@ from feilun.plan.throughput import Speed, blind, known
 from feilun.text import FeilunError
 
 MOST_DEVICES = 1e9
-LARGEST_RUN = 16_384
-"""Devices of the largest run that the prior has learnt from."""
-
-LEAST_GOODPUT = 1e-3
-"""A cluster that gets nowhere gets there in a thousand times its time: a figure to be seen as absurd."""
 
 
 class Note(BaseModel):
@@ -27,18 +26,6 @@ class Note(BaseModel):
 
     en: str
     zh: str
-
-
-class Days(BaseModel):
-    ideal: float
-    """Nothing fails."""
-    expected: float
-    """With stops and restarts."""
-    programme: float
-    """With the runs that come before the final one."""
-    low: float
-    high: float
-    """Eight of ten runs take between these, ``high / low`` is at most 3."""
 
 
 class Shape(BaseModel):
@@ -90,6 +77,17 @@ class TrainPlan(BaseModel):
     notes: list[Note]
 
 
+class Terms(TypedDict, total=False):
+    """What `plan_train` may be told besides model, tokens and devices."""
+
+    tflops: float | None
+    length: int
+    precision: str
+    recompute: Recompute | None
+    batch_tokens: int | None
+    usd_per_hour: float | None
+
+
 def habit(model: Model, device: Device) -> Recompute:
     """What is usually computed twice: all of a layer by models of 100 billion parameters on devices before 2022, whose attention
     kept its scores. Most of the table's runs of that kind did."""
@@ -123,17 +121,7 @@ def plan_train(
 
     Raises `FeilunError`: ``does_not_fit`` and what would; ``bad_quantity``.
     """
-    if not 1 <= count <= MOST_DEVICES:
-        raise FeilunError(
-            "The number of devices must be at least 1.", "设备数量至少为 1。", code="bad_quantity", status=422
-        )
-    if tflops is not None and not 0 < tflops <= 2 * (device.fp8_tflops or device.tflops):
-        raise FeilunError(
-            f"{tflops:g} TFLOP/s is no speed of {device.name}, whose peak is {device.tflops:g}.",
-            f"{tflops:g} TFLOP/s 不可能是 {device.name} 的速度，其峰值为 {device.tflops:g}。",
-            code="bad_quantity",
-            status=422,
-        )
+    _can_be(device, count, tflops, precision)
     notes: list[Note] = []
     again = recompute or habit(model, device)
     layout = best_layout(
@@ -159,18 +147,13 @@ def plan_train(
         speed = blind(model, device, recompute=again, precision=precision, count=count)
     per_token = train_flops_per_token(model, length)
     useful = per_token * tokens
-    measured = useful / (speed.tflops * 1e12 * count) / 86400
+    days = days_of(useful, speed, count)
     good = goodput(count)
-    # A speed that was given is of steps. What runs that were published teach holds their stops already, as far as they went.
-    ideal = measured if speed.known else measured * goodput(min(count, LARGEST_RUN))
-    expected = ideal / max(good, LEAST_GOODPUT)
-    low = ideal * speed.low if speed.known else expected * speed.low
-    high = min(expected * speed.high, 3 * low)
     if count > 8 and not device.cpu and (device.link_gbs or 64) <= 64 and not speed.known:
         notes.append(_no_links(device))
     if good < 0.5:
         notes.append(_stops_too_often(count))
-    hours = expected * 24 * count
+    hours = days.expected * 24 * count
     cost = cost_of(device, hours, usd_per_hour)
     return TrainPlan(
         model=Shape(
@@ -185,13 +168,13 @@ def plan_train(
         device=device.name,
         count=count,
         precision=precision,
-        days=Days(ideal=ideal, expected=expected, programme=expected * PROGRAMME, low=low, high=high),
+        days=days,
         accelerator_hours=hours,
         flops=Flops(
             useful=useful, hardware=train_flops_per_token(model, length, again) * tokens, per_token=per_token
         ),
         speed=speed,
-        tokens_per_second=tokens / (expected * 86400),
+        tokens_per_second=tokens / (days.expected * 86400),
         cost_usd=cost,
         programme_cost_usd=None if cost.expected is None else cost.expected * PROGRAMME,
         energy=energy_of(device, hours, count, carbon),
@@ -205,6 +188,35 @@ def plan_train(
         layout=layout,
         notes=notes,
     )
+
+
+def _can_be(device: Device, count: int, tflops: float | None, precision: str) -> None:
+    if not 1 <= count <= MOST_DEVICES:
+        raise FeilunError(
+            f"{count:,} devices: give 1 to {MOST_DEVICES:,.0f}.",
+            f"{count:,} 张设备：数量须在 1 至 {MOST_DEVICES:,.0f} 之间。",
+            code="bad_quantity",
+            status=422,
+            param="count",
+        )
+    if precision == "fp8" and device.fp8_tflops is None:
+        able = ", ".join(one.name for one in facts.devices().values() if one.fp8_tflops is not None)
+        raise FeilunError(
+            f"{device.name} has no 8-bit floating point. These have: {able}.",
+            f"{device.name} 不支持 8 位浮点。支持的有：{able}。",
+            code="no_fp8",
+            status=422,
+            param="precision",
+        )
+    peak = device.fp8_tflops if precision == "fp8" and device.fp8_tflops else device.tflops
+    if tflops is not None and not 0 < tflops <= peak:
+        raise FeilunError(
+            f"{tflops:g} TFLOP/s is no speed of {device.name}, whose peak is {peak:g} in {precision}.",
+            f"{tflops:g} TFLOP/s 不可能是 {device.name} 的速度，其 {precision} 峰值为 {peak:g}。",
+            code="bad_quantity",
+            status=422,
+            param="tflops",
+        )
 
 
 def _counted_twice(

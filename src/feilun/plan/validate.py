@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from feilun.plan import facts
 from feilun.plan.arithmetic import train_flops_per_token
+from feilun.plan.days import days_of
 from feilun.plan.facts import Run
-from feilun.plan.goodput import goodput
 from feilun.plan.throughput import Speed, blind, known, length_of, model_of, recompute_of, reported_tflops
 from feilun.text import FeilunError, say
 
@@ -97,26 +97,22 @@ def rows_of(run: Run) -> list[Row]:
 
 
 def _row(run: Run, mode: Mode, speed: Speed, hours: float) -> Row:
-    predicted = (
-        train_flops_per_token(model_of(run), length_of(run))
-        * run.tokens_b
-        * 1e9
-        / (speed.tflops * 1e12 * 3600)
-    )
-    ideal = predicted
-    if speed.known and run.scope not in ("steps", "quote"):  # hours that were billed hold the stops as well
-        predicted = ideal / max(goodput(run.n_accel or 1), 1e-3)
+    useful = train_flops_per_token(model_of(run), length_of(run)) * run.tokens_b * 1e9
+    days = days_of(useful, speed, run.n_accel or 1)
+    # Hours of steps hold no stops; those that were billed do.
+    predicted = days.ideal if speed.known and run.scope in ("steps", "quote") else days.expected
     in_days = run.accel_hours is None
-    per = 24 * (run.n_accel or 1) if in_days else 1.0
+    per = 1.0 if in_days else 24.0 * (run.n_accel or 1)
+    found = hours / (24 * (run.n_accel or 1)) if in_days else hours
     return Row(
         id=run.id,
         mode=mode,
-        predicted=predicted / per,
-        low=ideal * speed.low / per,
-        high=predicted * speed.high / per,
-        published=hours / per,
+        predicted=predicted * per,
+        low=days.low * per,
+        high=days.high * per,
+        published=found,
         unit="days" if in_days else "accelerator_hours",
-        ratio=predicted / hours,
+        ratio=predicted * per / found,
     )
 
 

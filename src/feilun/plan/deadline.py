@@ -1,0 +1,96 @@
+"""Backwards from a deadline: the smallest cluster that makes it, and the cheapest device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Unpack
+
+from feilun.plan import facts
+from feilun.plan.arithmetic import Model
+from feilun.plan.facts import Device
+from feilun.plan.layout import least_devices
+from feilun.plan.train import MOST_DEVICES, Terms, TrainPlan, plan_train
+from feilun.text import FeilunError
+
+LARGEST_CLUSTER = 1 << 20
+"""Devices of the largest cluster that is looked at when a deadline cannot be met."""
+
+
+def solve_deadline(
+    model: Model, tokens: float, device: Device, deadline_days: float, **terms: Unpack[Terms]
+) -> TrainPlan:
+    """The smallest cluster whose expected time is within the deadline, in whole servers and steps of an eighth.
+
+    Raises `FeilunError` (``too_slow``) with the shortest time there is, if none makes it.
+    """
+    least = _least(model, tokens, device, deadline_days, terms)
+    count = even(least)
+    while count <= min(4 * least + 4096, MOST_DEVICES):
+        plan = plan_train(model, tokens, device, count, **terms, must_fit=False)
+        if plan.layout is not None and plan.days.expected <= deadline_days:
+            return plan
+        count = even(count + max(1, count // 32))
+    raise _too_slow(model, tokens, device, deadline_days, terms)
+
+
+def cheapest(
+    model: Model,
+    tokens: float,
+    deadline_days: float,
+    *,
+    among: Iterable[Device] | None = None,
+    **terms: Unpack[Terms],
+) -> list[TrainPlan]:
+    """A plan on each device whose price is known and which makes the deadline, the cheapest first."""
+    found: list[TrainPlan] = []
+    for device in among or facts.devices().values():
+        if device.usd_per_hour is None or device.cpu:
+            continue
+        try:
+            found.append(solve_deadline(model, tokens, device, deadline_days, **terms))
+        except FeilunError:
+            continue
+    return sorted(found, key=lambda plan: plan.cost_usd.expected or math.inf)
+
+
+def even(count: int) -> int:
+    """A number that layouts can divide: below 8 a power of two, then whole servers, in steps of an eighth."""
+    if count <= 8:
+        return 1 << (count - 1).bit_length() if count > 1 else 1
+    step = max(8, 1 << ((count - 1).bit_length() - 4))
+    return -(-count // step) * step
+
+
+def _least(model: Model, tokens: float, device: Device, within: float, terms: Terms) -> int:
+    """What no cluster that makes it goes below: the device-hours of fewer devices are no more than those of many."""
+    least = 1
+    while least < MOST_DEVICES:
+        hours = plan_train(model, tokens, device, least, **terms, must_fit=False).accelerator_hours
+        needed = math.ceil(hours / 24 / within)
+        if needed <= least:
+            break
+        least = needed
+    return least
+
+
+def _too_slow(model: Model, tokens: float, device: Device, within: float, terms: Terms) -> FeilunError:
+    plans: list[TrainPlan] = []
+    count = least_devices(model, device, length=terms.get("length", 2048)) or LARGEST_CLUSTER
+    while count <= LARGEST_CLUSTER:
+        plans.append(plan_train(model, tokens, device, count, **terms, must_fit=False))
+        count *= 2
+    able = [plan for plan in plans if plan.layout is not None]
+    best = min(able, key=lambda plan: plan.days.expected, default=None)
+    shortest = shortest_zh = ""
+    if best is not None:
+        shortest = f" The shortest is about {best.days.expected:,.3g} days, on {best.count:,}."
+        shortest_zh = f"最短约 {best.days.expected:,.3g} 天，使用 {best.count:,} 张。"
+    return FeilunError(
+        f"No number of {device.name} trains {model.name} on {tokens:,.3g} tokens in {within:g} days: more of them cannot be fed from "
+        f"one batch, or stop too often.{shortest} Allow more time, or take a faster device.",
+        f"再多的 {device.name} 也无法在 {within:g} 天内用 {tokens:,.3g} 个 token 训练 {model.name}：更多设备要么一个批次喂不饱，"
+        f"要么中断过于频繁。{shortest_zh}请放宽时间，或选择更快的设备。",
+        code="too_slow",
+        status=422,
+    )
