@@ -43,7 +43,7 @@ def main() -> None:
         "train --budget": lambda: solve_budget(50_000, h100),
         "train --deadline --device": lambda: solve_deadline(seven, 1e12, h100, 30),
         "train --deadline (all devices)": lambda: cheapest(seven, 1e12, 30),
-        "compare": lambda: compare(seven, 1e12, USUAL, 1024),
+        "compare": lambda: compare(seven, 1e12, [facts.device(name) for name in USUAL], 1024),
         "serve": lambda: plan_serve(model_named("qwen3-8b"), h100, 200, 8192),
         "finetune": lambda: plan_finetune(seven, 1e7, h100, "lora"),
         "data": lambda: plan_data(5e12),

@@ -316,7 +316,7 @@ def test_the_smallest_cluster_makes_the_deadline_and_a_smaller_one_does_not() ->
 
 
 def test_more_of_an_older_chip() -> None:
-    found = compare(Model.of_size(7e9), 1e12, ["H100", "V100", "K200"], 256)
+    found = compare(Model.of_size(7e9), 1e12, [H100, facts.device("V100"), facts.device("K200")], 256)
     first, v100, kunlun = found.rows
     assert first.count_for_same_days == 256
     assert v100.count_for_same_days is not None
@@ -324,7 +324,7 @@ def test_more_of_an_older_chip() -> None:
     assert kunlun.process_nm == 14
     assert kunlun.count_for_same_days is not None
     assert kunlun.count_for_same_days > v100.count_for_same_days
-    (_, never) = compare(Model.of_size(70e9), 15e12, ["H100", "T4"], 16_384).rows
+    (_, never) = compare(Model.of_size(70e9), 15e12, [H100, facts.device("T4")], 16_384).rows
     assert never.count_for_same_days is None, "they cannot be fed, or stop too often"
     same = plan_train(Model.of_size(7e9), 1e12, facts.device("V100"), v100.count_for_same_days)
     assert 0.9 * first.days < same.days.expected <= first.days

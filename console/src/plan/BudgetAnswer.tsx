@@ -3,6 +3,7 @@ import { useT } from '../i18n'
 import { Button } from '../ui/Button'
 import type { BudgetPlan } from './api'
 import { Figure } from './Figure'
+import { Notes } from './Notes'
 import { counted, short, usd } from './quantities'
 import { ask } from './store'
 import { useSpan } from './useSpan'
@@ -30,6 +31,7 @@ export function BudgetAnswer({ answer, waiting }: { answer: BudgetPlan; waiting:
               <Figure name={words.fields.count} value={`${counted(plan.count)} × ${plan.device}`} />
               <Figure name={words.figures.cost} value={plan.cost_usd.expected === null ? words.noPrice : usd(plan.cost_usd.expected)} />
             </dl>
+            <Notes notes={plan.notes} />
             <Button onClick={() => ask({ goal: 'count' }, { params: short(plan.model.params), tokens: short(plan.tokens), device: plan.device, count: String(plan.count) })}>{words.budget.show}</Button>
           </section>
         ))}

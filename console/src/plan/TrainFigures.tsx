@@ -1,8 +1,9 @@
 import { useEffect } from 'react'
-import { useLang, useT } from '../i18n'
+import { useT } from '../i18n'
 import { speak } from '../state/notices'
 import type { TrainPlan } from './api'
 import { Figure } from './Figure'
+import { Notes } from './Notes'
 import { counted, energy, gigabytes, percent, power, short, usd } from './quantities'
 import { logAxis } from './scales'
 import { useSpan } from './useSpan'
@@ -12,7 +13,6 @@ const SPEAK_MS = 900
 /** Ideal, expected and whole programme, with the interval; money, energy, and what goes on meanwhile. */
 export function TrainFigures({ plan }: { plan: TrainPlan }) {
   const words = useT().plan
-  const lang = useLang()
   const said = useSpan()
   const { days, cost_usd: cost, energy: electricity, speed, checkpoint } = plan
   const { figures, numbers } = words
@@ -45,13 +45,7 @@ export function TrainFigures({ plan }: { plan: TrainPlan }) {
         <Figure name={figures.checkpoint} value={gigabytes(checkpoint.weights_gb)} hint={figures.written(gigabytes(checkpoint.full_gb), short(checkpoint.interval_minutes, 2))} />
         <Figure name={figures.stops} value={short(plan.stops_per_day)} hint={`${figures.goodput}: ${percent(plan.goodput)}`} testId="plan-stops" />
       </dl>
-      {plan.notes.length > 0 && (
-        <ul className="flex flex-col gap-1 border-t border-line pt-3 text-sm text-muted" data-testid="plan-notes">
-          {plan.notes.map((note) => (
-            <li key={note.en}>{note[lang]}</li>
-          ))}
-        </ul>
-      )}
+      <Notes notes={plan.notes} />
     </div>
   )
 }

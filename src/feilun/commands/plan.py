@@ -165,6 +165,7 @@ def train(
     )
 )
 def compare(
+    context: typer.Context,
     params: Params = None,
     active: Active = None,
     model: Named = None,
@@ -191,7 +192,7 @@ def compare(
         count=count,
         device=device or [],
     )
-    found = question.answer(folder(model))
+    found = question.answer(workspace_of(context), folder(model))
     show(found, tables.compare_tables(found), as_json)
 
 

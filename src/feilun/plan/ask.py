@@ -246,9 +246,11 @@ class CompareQuestion(_TrainingQuestion):
     device: Annotated[list[Word], Field(max_length=50)] = []
     """The first is the measure. None: `USUAL`."""
 
-    def answer(self, model: Model | None = None) -> Comparison:
+    def answer(self, workspace: Path, model: Model | None = None) -> Comparison:
+        """Raises `FeilunError`: those of the planner."""
         model = model or self.wanted()
-        return compare(model, self._tokens(model), self.device or USUAL, self.count)
+        devices = [probe.device(name, workspace) for name in self.device or USUAL]
+        return compare(model, self._tokens(model), devices, self.count)
 
 
 class ServeQuestion(ModelQuestion):

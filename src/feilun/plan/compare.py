@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from feilun.plan import facts
 from feilun.plan.arithmetic import Model
 from feilun.plan.deadline import solve_deadline
 from feilun.plan.facts import Device
@@ -53,13 +52,12 @@ class Comparison(BaseModel):
 
 
 def compare(
-    model: Model, tokens: float, names: Sequence[str] = USUAL, count: int = 1024, *, length: int = 2048
+    model: Model, tokens: float, devices: Sequence[Device], count: int = 1024, *, length: int = 2048
 ) -> Comparison:
-    """``count`` of each device; the first is what the others are measured against. Raises `FeilunError` for an unknown one.
+    """``count`` of each device; the first is what the others are measured against.
 
     How many devices are as fast is solved for, as for a deadline: of many each is slower, and they stop more often.
     """
-    devices = [facts.device(name) for name in names]
     plans = [plan_train(model, tokens, each, count, length=length, must_fit=False) for each in devices]
     first = plans[0]
     rows: list[Compared] = []

@@ -88,7 +88,9 @@ def plan_finetune(
     machines = count or fewest
     if machines is None or needs.gb(machines) > ROOM * device.memory_gb:
         others = [_Needs(model, other, rank, rows, length) for other in METHODS[METHODS.index(method) + 1 :]]
-        easier = [other.method for other in others if other.fewest(device, machines) is not None]
+        easier: list[Method] = [
+            other.method for other in others if other.fewest(device, machines) is not None
+        ]
         raise _does_not_fit(needs, device, machines or 1, fewest, easier)
     speed = blind(model, device, recompute="none", count=machines)
     slower = SHORT * (DEQUANTISED if method == "qlora" else 1.0)
@@ -129,7 +131,8 @@ class _Needs:
     """What a method keeps in memory, in bytes."""
 
     def __init__(self, model: Model, method: Method, rank: int, rows: int, length: int) -> None:
-        self.model, self.method = model, method
+        self.model = model
+        self.method: Method = method
         self.learns = model.params if method == "full" else adapter_params(model, rank)
         held = {"full": 0.0, "lora": FROZEN, "qlora": BYTES_PER_PARAM["int4"]}[method]
         self.frozen = model.params * held

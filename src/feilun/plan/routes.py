@@ -49,7 +49,7 @@ def router(workspace: Path) -> APIRouter:
 
     @routes.get("/compare", summary="The same run on many devices")
     def compare(asked: Annotated[CompareQuestion, Query()]) -> Comparison:
-        return asked.answer()
+        return asked.answer(workspace)
 
     @routes.get(
         "/presets", summary="Claims that contradict each other, the tiers of deployment, and their plans"

@@ -149,26 +149,24 @@ def compare_tables(found: Comparison) -> list[Table | Line]:
 def _compared(found: Comparison) -> Table:
     titles = [
         f"{found.rows[0].count:,} x",
-        "nm",
         say("expected", "预计"),
         say("between", "区间"),
         say("cost", "费用"),
         say("energy", "能耗"),
-        "CO2e",
-        say("to be as fast", "同样快需"),
+        say("as fast", "同样快需"),
         say("at", "费用"),
     ]
     return grid(
         titles,
         (
             (
-                row.device + ("" if row.fits else say(" (does not fit)", "（放不下）")),
-                "-" if row.process_nm is None else f"{row.process_nm:g}",
+                row.device
+                + ("" if row.process_nm is None else f", {row.process_nm:g} nm")
+                + ("" if row.fits else say(" (does not fit)", "（放不下）")),
                 span(row.days),
                 spans(row.low, row.high),
                 _dollars(row.cost_usd),
                 energy(row.mwh),
-                f"{row.co2e_t:,.3g} t",
                 say("no number", "多少都不够")
                 if row.count_for_same_days is None
                 else f"{row.count_for_same_days:,}",
@@ -176,7 +174,7 @@ def _compared(found: Comparison) -> Table:
             )
             for row in found.rows
         ),
-        whole=range(1, 9),
+        whole=range(1, 7),
     )
 
 
