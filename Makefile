@@ -39,7 +39,7 @@ up-train: $(TRAIN) console  ## The same, with what training needs (PyTorch)
 
 .PHONY: test
 test: lint test-console  ## Lint, types, import layers, the console's tests, all tests but the slow ones
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not slow" -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: $(DEV) console  ## The tests that `make test` has no time for
