@@ -322,7 +322,7 @@ def test_a_second_run_of_the_name_is_refused_while_one_runs(recipe: Path, tmp_pa
 
 
 def test_another_recipe_is_not_gone_on_with(recipe: Path, tmp_path: Path) -> None:
-    killed_in("sft", recipe, tmp_path)
+    killed_in("corpus", recipe, tmp_path)
     other = recipe.with_name("other.toml")
     other.write_text(RECIPE.replace("[reward.data]\nheldout = 0.2", "[reward.data]\nheldout = 0.1"))
     ran = run_feilun("-w", tmp_path, "train", other, "--resume")

@@ -32,7 +32,7 @@ from feilun.workspace import Manifest, Workspace
 
 pytestmark = [pytest.mark.xdist_group("turns"), pytest.mark.timeout(300)]
 
-SHORT = TURN.replace("epochs = 60", "epochs = 1").replace("least_steps = 200", "least_steps = 12")
+SHORT = TURN.replace("epochs = 30", "epochs = 1").replace("least_steps = 100", "least_steps = 12")
 PREFER = "least_steps = 12\nepochs = 1\nrows = 4\nlr = 5e-4\n"
 THUMBS = [
     (

@@ -42,8 +42,8 @@ TURN = """
 rewordings = 2
 replay = 0
 [train]
-epochs = 60
-least_steps = 200
+epochs = 30
+least_steps = 100
 spare = 30
 learns = "all"
 above = 0

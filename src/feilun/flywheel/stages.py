@@ -25,6 +25,10 @@ from feilun.text import FeilunError, Text
 if TYPE_CHECKING:  # PyTorch is imported by those who train only
     from feilun.train.recipe import DpoRecipe, KtoRecipe, SftRecipe
 
+SAVES = 12
+"""Checkpoints of a stage: a turn that is killed does at most so much of it again."""
+
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -115,8 +119,9 @@ class Stage:
             return OptimiserRecipe(lr=lr, weight_decay=0, warmup=3, floor=0.02)
 
         def run(rows: int) -> RunRecipe:
+            save_every = max(1, steps // SAVES)
             return RunRecipe(
-                steps=steps, rows=rows, length=wanted.length, save_every=10, evaluate_every=steps
+                steps=steps, rows=rows, length=wanted.length, save_every=save_every, evaluate_every=steps
             )
 
         if self.objective == "sft":
