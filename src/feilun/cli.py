@@ -119,6 +119,15 @@ def main() -> None:
         _end(str(usage_error(error)), error.exit_code)
     except FeilunError as error:
         _end(str(error))
+    except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":  # the terminal lacks a letter
+            _end(f"{error.encoding}: {error.reason}. " + say("Set PYTHONUTF8=1.", "请设置 PYTHONUTF8=1。"))
+        _end(
+            say(
+                "What was typed or piped is not UTF-8. Convert it first: iconv -f GB18030 -t UTF-8",
+                "输入的文字不是 UTF-8 编码。请先转换：iconv -f GB18030 -t UTF-8",
+            )
+        )
     except OSError as error:  # a full disk, a folder one may not read
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _end(say("The disk is full. Free some space and try again.", "磁盘已满。请腾出空间后重试。"))

@@ -97,8 +97,9 @@ def _fault(kind: type[BaseModel], fault: ErrorDetails) -> Text:
 def _unknown_key(where: str, key: str, known: list[str]) -> Text:
     near = difflib.get_close_matches(key, known, 1)
     return Text(
-        f"unknown key '{where}'; known: {', '.join(known)}" + "".join(f"; did you mean '{k}'?" for k in near),
-        f"未知的键“{where}”；可用的键：{'、'.join(known)}" + "".join(f"；您是否想用“{k}”？" for k in near),
+        f"unknown key '{where}'; known: {', '.join(known)}"
+        + "".join(f" (did you mean '{k}'?)" for k in near),
+        f"未知的键“{where}”；可用的键：{'、'.join(known)}" + "".join(f"（您是否想用“{k}”？）" for k in near),
     )
 
 

@@ -32,6 +32,25 @@ def messages_of(server: Server, title: str) -> list[sqlite3.Row]:
     return server.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", conversation["id"])
 
 
+@pytest.mark.parametrize("how", ["typed", "piped"])
+def test_what_is_no_utf8_is_told_in_one_line(echo_server: Server, how: str) -> None:
+    gbk = "你好".encode("gbk")
+    words = [gbk] if how == "typed" else []
+    ran = subprocess.run(
+        [*feilun("-w", echo_server.workspace, "chat"), *words],
+        input=b"" if words else gbk,
+        env=environment(),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert ran.returncode == 1
+    assert (
+        ran.stderr
+        == b"Error: What was typed or piped is not UTF-8. Convert it first: iconv -f GB18030 -t UTF-8\n"
+    )
+
+
 # --- one question ------------------------------------------------------------------------------------------
 
 

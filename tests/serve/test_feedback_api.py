@@ -130,12 +130,19 @@ def test_pages_hold_every_opinion_once_oldest_first(
     assert seen == given
 
 
+def test_a_blank_correction_is_none(client: httpx.Client, message_id: str) -> None:
+    given = client.post("/v1/feedback", json={"message_id": message_id, "rating": -1, "correction": " \n"})
+    assert given.json()["correction"] is None
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"rating": 0},
         {"rating": 2},
         {"rating": "up"},
+        {"rating": True},
+        {"rating": 1.0},
         {"tags": "wrong_fact"},
         {"tags": [""]},
         {"tags": ["x"] * 100},

@@ -145,6 +145,13 @@ def test_a_broken_body_is_the_clients_error(client: httpx.Client, path: str, bod
     error_of(client.post(path, content=body, headers={"Content-Type": "application/json"}), 400)
 
 
+@pytest.mark.parametrize("kind", [{}, {"Content-Type": "text/plain"}], ids=["none", "text"])
+def test_a_body_that_is_not_said_to_be_json_is_told_how(client: httpx.Client, kind: dict[str, str]) -> None:
+    body = b'{"messages": [{"role": "user", "content": "hi"}]}'
+    error = error_of(client.post("/v1/chat/completions", content=body, headers=kind), 400)
+    assert "Content-Type: application/json" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

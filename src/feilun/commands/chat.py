@@ -71,7 +71,8 @@ def chat(
         if go_on:
             talk.open_last()
         if question or not sys.stdin.isatty():
-            piped = "" if sys.stdin.isatty() else sys.stdin.read()
+            # Bytes that are no UTF-8 are refused where they are sent, in one line.
+            piped = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode(errors="surrogateescape")
             text = "\n\n".join(part for part in (" ".join(question or []), piped.strip()) if part)
             if text:
                 talk.ask(text)

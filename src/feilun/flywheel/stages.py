@@ -29,7 +29,6 @@ SAVES = 12
 """Checkpoints of a stage: a turn that is killed does at most so much of it again."""
 
 
-
 @dataclass(frozen=True)
 class Stage:
     """One objective of a turn."""

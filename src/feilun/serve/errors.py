@@ -71,6 +71,12 @@ def install(app: FastAPI) -> None:
         # Names of types are pydantic's own affair, and come after the field they are about.
         where = ".".join(takewhile(lambda part: part.isidentifier() or part.isdigit(), parts))[:100]
         said = explain(first)
+        sent = request.headers.get("content-type", "")
+        if first["loc"] == ("body",) and request.method != "GET" and "json" not in sent:
+            said = Text(
+                "send JSON with the header Content-Type: application/json",
+                "请发送 JSON，并加上请求头 Content-Type: application/json",
+            )
         return error_response(
             FeilunError(
                 f"{where or 'body'}: {said.en}",

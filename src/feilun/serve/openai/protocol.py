@@ -279,8 +279,17 @@ class FeedbackRequest(BaseModel):
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     user: Short | None = Field(None, min_length=1)
 
+    @field_validator("rating", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        if isinstance(value, bool | float):  # which compare equal to 1
+            raise invalid("must be 1, -1 or null", "须为 1、-1 或 null")
+        return value
+
     def opinion(self) -> dict[str, Any]:
         given = self.model_dump(include={"rating", "tags", "comment", "correction"} & self.model_fields_set)
+        if not (given.get("correction") or "").strip() and "correction" in given:
+            given["correction"] = None  # nobody means that to say nothing would have been right
         if "tags" in given:
             given["tags"] = given["tags"] or []
         return given
