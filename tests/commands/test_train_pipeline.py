@@ -368,6 +368,7 @@ def test_a_size_that_nobody_can_train_here_is_planned_and_built_without_weights(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_shipped_recipe_walks_every_stage(tmp_path: Path) -> None:
     ran = run_feilun("-w", tmp_path, "train", shipped("speedrun.toml"), "--size", "smoke", "--json")
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr

@@ -92,7 +92,12 @@ def in_small_parts(event: str, stage: str, *command: str | Path) -> subprocess.C
 
 
 @pytest.mark.parametrize(
-    ("event", "stage", "workers"), [("step", "gather", 1), ("step", "refine", 2), ("decided", "", 1)]
+    ("event", "stage", "workers"),
+    [
+        ("step", "refine", 2),
+        pytest.param("step", "gather", 1, marks=pytest.mark.slow),
+        pytest.param("decided", "", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_it_goes_on_to_the_same_corpus(
     pages: Path, tmp_path: Path, event: str, stage: str, workers: int
@@ -119,7 +124,7 @@ def tables(corpus: Path) -> dict[str, str]:
     return {name: hash for name, hash in files(corpus).items() if name.endswith(".parquet")}
 
 
-@pytest.mark.parametrize("limit", [6_000, 15_000])
+@pytest.mark.parametrize("limit", [6_000, pytest.param(15_000, marks=pytest.mark.slow)])
 def test_without_room_it_ends_and_goes_on_when_there_is_some(pages: Path, tmp_path: Path, limit: int) -> None:
     """No file may be larger than ``limit`` bytes, which fails like a full disk, in one place or another."""
     script = f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"

@@ -175,7 +175,9 @@ def corrupt(model: Path, how: str) -> bytes:
     }[how]
 
 
-@pytest.mark.parametrize("how", ["not GGUF", "cut short", "no tensors"])
+@pytest.mark.parametrize(
+    "how", ["cut short", *(pytest.param(how, marks=pytest.mark.slow) for how in ("not GGUF", "no tensors"))]
+)
 def test_a_corrupt_default_model_is_told_by_health_and_the_server_stays_up(
     workspace: Path, embedded_model: Path, how: str, start_server: StartServer
 ) -> None:
