@@ -109,8 +109,8 @@ def test_only_what_is_allowed_is_drawn(seed: int, k: int | None, p: float, tempe
     sampling = Sampling(temperature=temperature, top_k=k, top_p=p)
     chances = (logits[0] / temperature).softmax(-1)
     order = chances.argsort(descending=True).tolist()
-    nucleus = next(n for n in range(1, 21) if n == 20 or float(chances[order[:n]].sum()) >= p - 1e-6)
-    allowed = order[: min(nucleus + 1, k or 20)]  # one more: where rounding decides
+    likelier = [float(chances[order[:n]].sum()) for n in range(20)]
+    allowed = [token for token, before in zip(order, likelier, strict=True) if before < p + 1e-6][:k]
     for chance in (0.0, 0.3, 0.999999999, 1.0):
         token, logprob = choose(logits, sampling, torch.tensor([chance], dtype=torch.float64))
         assert int(token) in allowed
