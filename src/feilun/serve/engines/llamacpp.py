@@ -158,11 +158,15 @@ class LlamaCpp:
         params.hostnames = [str(self._private / f"{secrets.token_hex(8)}.sock")]
         params.api_keys, params.ui = [secrets.token_urlsafe(32)], False
         params.verbosity = -1
+        params.endpoint_metrics = True  # for `_start`
         return params
 
     def _start(self, params: xllamacpp.CommonParams) -> xllamacpp.Server:
         try:
-            return xllamacpp.Server(params)
+            server = xllamacpp.Server(params)
+            # Answered by the loop that works the requests off. One that is told to end before it has begun would never end.
+            server.handle_metrics()
+            return server
         except RuntimeError:
             shutil.rmtree(self._private, ignore_errors=True)
             adapter = self._release.adapter_file
