@@ -164,7 +164,7 @@ class LlamaCpp:
     def _start(self, params: xllamacpp.CommonParams) -> xllamacpp.Server:
         try:
             server = xllamacpp.Server(params)
-            # Answered by the loop that works the requests off. One that is told to end before it has begun would never end.
+            # Answered by the loop that works the requests off. One that is told to end before it has begun may never end.
             server.handle_metrics()
             return server
         except RuntimeError:
