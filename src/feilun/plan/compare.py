@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from feilun.plan.arithmetic import Model
-from feilun.plan.deadline import solve_deadline
+from feilun.plan.deadline import in_time
 from feilun.plan.facts import Device
-from feilun.plan.train import Note, TrainPlan, plan_train
-from feilun.text import FeilunError
+from feilun.plan.train import Note, plan_train
 
 USUAL = (
     "H100 SXM 80GB",
@@ -62,7 +61,7 @@ def compare(
     first = plans[0]
     rows: list[Compared] = []
     for device, plan in zip(devices, plans, strict=True):
-        again = first if plan is first else _as_fast(model, tokens, device, first.days.expected, length)
+        again = first if plan is first else in_time(model, tokens, device, first.days.expected, length=length)
         rows.append(
             Compared(
                 device=device.name,
@@ -83,10 +82,3 @@ def compare(
             )
         )
     return Comparison(reference=devices[0].name, rows=rows)
-
-
-def _as_fast(model: Model, tokens: float, device: Device, days: float, length: int) -> TrainPlan | None:
-    try:
-        return solve_deadline(model, tokens, device, days, length=length)
-    except FeilunError:
-        return None

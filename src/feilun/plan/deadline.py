@@ -24,6 +24,16 @@ def solve_deadline(
 
     Raises `FeilunError` (``too_slow``) with the shortest time there is, if none makes it.
     """
+    plan = in_time(model, tokens, device, deadline_days, **terms)
+    if plan is None:
+        raise _too_slow(model, tokens, device, deadline_days, terms)
+    return plan
+
+
+def in_time(
+    model: Model, tokens: float, device: Device, deadline_days: float, **terms: Unpack[Terms]
+) -> TrainPlan | None:
+    """The same; None if no cluster makes it."""
     least = _least(model, tokens, device, deadline_days, terms)
     count = even(least)
     while count <= min(4 * least + 4096, MOST_DEVICES):
@@ -31,7 +41,7 @@ def solve_deadline(
         if plan.layout is not None and plan.days.expected <= deadline_days:
             return plan
         count = even(count + max(1, count // 32))
-    raise _too_slow(model, tokens, device, deadline_days, terms)
+    return None
 
 
 def cheapest(
@@ -43,14 +53,13 @@ def cheapest(
     **terms: Unpack[Terms],
 ) -> list[TrainPlan]:
     """A plan on each device whose price is known and which makes the deadline, the cheapest first."""
-    found: list[TrainPlan] = []
-    for device in among or facts.devices().values():
-        if device.usd_per_hour is None or device.cpu:
-            continue
-        try:
-            found.append(solve_deadline(model, tokens, device, deadline_days, **terms))
-        except FeilunError:
-            continue
+    priced = [
+        device
+        for device in among or facts.devices().values()
+        if device.usd_per_hour is not None and not device.cpu
+    ]
+    plans = [in_time(model, tokens, device, deadline_days, **terms) for device in priced]
+    found = [plan for plan in plans if plan is not None]
     return sorted(found, key=lambda plan: plan.cost_usd.expected or math.inf)
 
 
