@@ -38,6 +38,9 @@ def nodes() -> Iterator[Any]:
     os.environ.update(cluster.QUIET)
     from ray.cluster_utils import Cluster
 
+    (Path(tempfile.gettempdir()) / "ray").mkdir(
+        exist_ok=True
+    )  # `Cluster` notes its address there, whatever ``temp_dir``
     with tempfile.TemporaryDirectory(prefix="ray") as folder:  # a short path: there are sockets in it
         head = {"node_ip_address": LOOPBACK, "include_dashboard": False, "temp_dir": folder}
         made = Cluster(initialize_head=True, head_node_args=head)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from statistics import NormalDist
 from typing import Any
 
-from feilun.evaluate.questions import Answer, Question
-from feilun.flywheel.gate import judge
+import pytest
+
+from feilun.evaluate.paired import Paired
+from feilun.evaluate.questions import Answer, Question, read_questions
+from feilun.flywheel.gate import ENOUGH, ONE_LOOK, TWO_LOOKS, judge, looks
+from feilun.flywheel.noise import part_of
+from feilun.recipe import shipped
 
 TARGET: list[dict[str, Any]] = [
     {
@@ -81,3 +88,57 @@ def test_a_language_that_is_worse_is_refused_and_the_other_is_judged_apart() -> 
 def test_safety_may_not_go() -> None:
     assert verdict(8, ("en-safety-0",)).passed
     assert not verdict(8, ("en-safety-0", "zh-safety-0")).passed
+
+
+def test_a_large_suite_is_asked_by_halves_that_are_alike() -> None:
+    suite = read_questions(shipped("eval/regression.jsonl"))
+    first, whole = looks(suite)
+    assert whole is suite
+    kinds = {(part_of(question), question.topic) for question in suite}
+    for kind in kinds:
+        asked, all_of_them = (
+            sum((part_of(question), question.topic) == kind for question in some) for some in (first, whole)
+        )
+        assert asked == (all_of_them if kind[0] == "safety" else all_of_them / 2)
+    assert sum(part_of(question) == "zh" for question in first) >= ENOUGH
+    assert looks(SUITE) == [SUITE]  # half of it would say too little
+    assert looks(questions("en", 2 * ENOUGH)) == [
+        questions("en", 2 * ENOUGH)[::2],
+        questions("en", 2 * ENOUGH),
+    ]
+
+
+def test_the_first_half_decides_if_it_is_clear() -> None:
+    def looked_at(learnt: int, lost: tuple[str, ...] = ()) -> Any:
+        return judge(
+            TARGET, SUITE, answers(0), answers(learnt, lost), margin=0.08, held_out=False, level=TWO_LOOKS, left=220
+        )  # fmt: skip
+
+    clear = looked_at(8)
+    assert clear.decided
+    assert "the other 220 questions were not needed" in clear.words()[1].en
+    assert "其余 220 个问题无需再问" in clear.words()[1].zh
+    assert "(+0%, 94% interval" in clear.words()[3].en
+    unsure = looked_at(8, tuple(f"zh-facts-{n}" for n in range(3)))
+    assert not unsure.passed
+    assert not unsure.decided
+    assert looked_at(8, tuple(f"zh-facts-{n}" for n in range(12))).decided  # surely worse
+    assert looked_at(0, ("zh-facts-0",)).decided  # nothing was learnt, whatever the suite says
+
+
+@pytest.mark.parametrize(("drop", "passes"), [(0.08, (0.03, 0.06)), (0.0, (0.86, 0.96))])
+def test_two_looks_let_pass_what_one_would(drop: float, passes: tuple[float, float]) -> None:
+    """By simulation: of candidates that are worse by the margin 1 in 20 passes a language, of equal ones some nine in ten."""
+    chance, count, trials = random.Random(0), 0, 2000
+    assert 2 * NormalDist().cdf(-1.875) == pytest.approx(2 * (1 - TWO_LOOKS))
+    assert ONE_LOOK < TWO_LOOKS
+    for _ in range(trials):
+        losing = (0.14 + drop) / 2
+        drawn = [chance.random() for _ in range(220)]
+        for n in (110, 220):
+            lost = sum(x < losing for x in drawn[:n])
+            won = sum(losing <= x < losing + 0.14 - losing for x in drawn[:n])
+            if Paired(0, won, lost, n - won - lost).non_inferior(0.08, TWO_LOOKS):
+                count += 1
+                break
+    assert passes[0] < count / trials < passes[1]

@@ -33,7 +33,7 @@ from feilun.workspace import Manifest, Workspace
 pytestmark = [pytest.mark.xdist_group("turns"), pytest.mark.timeout(300)]
 
 SHORT = TURN.replace("epochs = 30", "epochs = 1").replace("least_steps = 100", "least_steps = 12")
-PREFER = "least_steps = 12\nepochs = 1\nrows = 4\nlr = 5e-4\n"
+PREFER = "least_steps = 12\nepochs = 1\nrows = 4\n"
 THUMBS = [
     (
         f"Say the number {n}.",
@@ -58,7 +58,7 @@ def workspace(base: Path, tmp_path: Path) -> Path:
 
 def wants(workspace: Path, objectives: list[str], recipe: str = SHORT) -> None:
     said = recipe.replace("[train]", f"[train]\nobjectives = {json.dumps(objectives)}")
-    (workspace / "flywheel.toml").write_text(f"{said}[dpo]\n{PREFER}[kto]\n{PREFER}")
+    (workspace / "flywheel.toml").write_text(f"{said}[dpo]\n{PREFER}lr = 1e-4\n[kto]\n{PREFER}lr = 5e-4\n")
 
 
 def killed_at(workspace: Path, event: str, part: str) -> None:
@@ -102,7 +102,7 @@ def test_sft_then_dpo_is_one_adapter_whose_lineage_tells_both(workspace: Path) -
     steps = events(job, "step")
     assert [step["part"] for step in steps] == ["sft"] * steps[0]["steps"] + ["dpo"] * 12
     dpo = [step for step in steps if step["part"] == "dpo"]
-    assert dpo[-1]["margin"] > dpo[0]["margin"] == pytest.approx(0, abs=1e-4)
+    assert dpo[-1]["margin"] > dpo[0]["margin"] == pytest.approx(0, abs=0.01)  # in bfloat16
     assert [part["part"] for part in events(job, "artifact")] == ["sft", "dpo"]
     made = Manifest.read(workspace / "models" / job.id)
     assert made.figures["stages"] == ["pretrain", "sft", "dpo"]

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from feilun.plan import facts, quantities
 from feilun.plan.arithmetic import Model
-from feilun.plan.budget import COMPUTE_OPTIMAL, expected_loss, solve_budget
+from feilun.plan.budget import COMPUTE_OPTIMAL
 from feilun.plan.compare import compare
 from feilun.plan.data import plan_data
-from feilun.plan.deadline import cheapest, solve_deadline
 from feilun.plan.facts import Device
 from feilun.plan.finetune import adapter_params, plan_finetune
 from feilun.plan.fits import training_fits
@@ -229,46 +228,6 @@ def test_more_devices_take_less_time_and_more_tokens_more(params: float, doublin
         assert plan.accelerator_hours == pytest.approx(plan.days.expected * 24 * plan.count)
 
 
-def test_a_budget_is_spent_and_no_more() -> None:
-    found = solve_budget(50_000, H100)
-    assert [one.kind for one in found.variants] == ["compute_optimal", "over_trained"]
-    for one in found.variants:
-        assert one.plan.cost_usd.expected == pytest.approx(50_000, rel=0.02)
-        assert one.plan.tokens == pytest.approx(one.tokens_per_param * one.plan.model.params)
-    assert found.variants[0].loss < found.variants[1].loss
-    with pytest.raises(FeilunError) as refused:
-        solve_budget(1e-6, H100)
-    assert refused.value.code == "budget_too_small"
-    with pytest.raises(FeilunError) as refused:
-        solve_budget(1000, facts.device("K200"))
-    assert refused.value.code == "no_price"
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.floats(1, 9),
-    st.sampled_from(["H100", "A100-80G", "4090", "T4", "TPU v4"]),
-    st.sampled_from([None, 8, 1024]),
-    st.sampled_from([None, 30.0]),
-    st.sampled_from([None, 50.0]),
-)
-def test_no_budget_is_overdrawn(
-    digits: float, name: str, count: int | None, within: float | None, tflops: float | None
-) -> None:
-    budget, device = 10**digits, facts.device(name)
-    try:
-        found = solve_budget(budget, device, count, deadline_days=within, tflops=tflops)
-    except FeilunError as refused:
-        assert refused.code in ("budget_too_small", "does_not_fit")  # noqa: PT017
-        return
-    for plan in (one.plan for one in found.variants):
-        assert (plan.cost_usd.expected or 0) <= budget * (1 + 1e-9)
-        assert within is None or plan.days.expected <= within
-        assert plan.layout is not None
-        spent = (plan.cost_usd.expected or 0) / budget
-        assert spent > 0.9 or plan.notes, "what is left over is explained"
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(sorted(facts.devices())),
@@ -292,27 +251,6 @@ def test_devices_do_not_do_what_they_cannot() -> None:
         with pytest.raises(FeilunError) as refused:
             plan_train(Model.of_size(7e9), 1e12, A100, 64, **terms)  # pyright: ignore[reportArgumentType]
         assert refused.value.code in ("no_fp8", "bad_quantity")
-
-
-def test_twenty_tokens_a_parameter_are_near_the_best_use_of_compute() -> None:
-    """The law's own optimum by brute force, at the compute of Chinchilla: 70B parameters, 1.4T tokens (J. Hoffmann et al. 2022)."""
-    compute = 6 * 70e9 * 1.4e12
-    best = min((10 ** (8 + k / 100) for k in range(500)), key=lambda n: expected_loss(n, compute / (6 * n)))
-    assert best == pytest.approx(70e9, rel=0.35)
-    ours = (compute / 6 / COMPUTE_OPTIMAL) ** 0.5
-    assert expected_loss(ours, compute / 6 / ours) - expected_loss(best, compute / 6 / best) < 0.005
-
-
-def test_the_smallest_cluster_makes_the_deadline_and_a_smaller_one_does_not() -> None:
-    plan = solve_deadline(Model.of_size(7e9), 1e12, A100, 30)
-    assert plan.days.expected <= 30
-    assert plan.layout is not None
-    fewer = plan_train(Model.of_size(7e9), 1e12, A100, plan.count - plan.count // 8, must_fit=False)
-    assert fewer.days.expected > 30
-    ranked = cheapest(Model.of_size(7e9), 1e11, 30, among=[A100, H100, facts.device("V100")])
-    costs = [one.cost_usd.expected or 0 for one in ranked]
-    assert len(ranked) == 3
-    assert costs == sorted(costs)
 
 
 def test_more_of_an_older_chip() -> None:

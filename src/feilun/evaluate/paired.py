@@ -142,14 +142,17 @@ class Noise:
             sd=stdev(fmean(run) for run in passed),
         )
 
-    def span(self, level: float = 0.95) -> float:
-        """How far apart the pass rates of two such runs are, at most, with chance ``level``: a share of the prompts.
+    def span(self, level: float = 0.95, n: int | None = None) -> float:
+        """How far apart the pass rates of two such runs are, at most, with chance ``level``: a share of the prompts, or of
+        ``n`` of them.
 
         If each prompt falls by itself, the variance of the difference is ``discordant / n``: the mean of 2p(1 - p), by
         which two runs of a prompt with pass rate p differ, over n. A seed that makes a run better or worse as a whole
         shows in ``sd`` only, and in the difference of two runs as sqrt(2) of it. The larger counts.
         """
-        return _quantile((1 + level) / 2) * max(math.sqrt(self.discordant / self.n), math.sqrt(2) * self.sd)
+        return _quantile((1 + level) / 2) * max(
+            math.sqrt(self.discordant / (n or self.n)), math.sqrt(2) * self.sd
+        )
 
 
 def smallest_effect(n: int, discordant_rate: float, power: float = 0.8, alpha: float = 0.05) -> float | None:

@@ -19,7 +19,7 @@ from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
 from feilun.flywheel.asking import Messages, ask_once
-from feilun.flywheel.gate import Verdict, judge
+from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
@@ -121,20 +121,10 @@ class Turn:
         path = self._report / "verdict.json"
         if path.exists():
             return Verdict.model_validate_json(path.read_bytes())
-        apart = build.read(self._dataset / "heldout.jsonl")
-        target = apart or build.read(self._dataset / "asked.jsonl")
-        asked = _questions(suite, target)
-        releases = self._before, self._candidate
-        before, after = (self._answers(release, asked) for release in releases)
-        verdict = judge(
-            target,
-            suite,
-            before,
-            after,
-            margin=self.recipe.gate.margin,
-            held_out=bool(apart),
-            noise=measured(suite, self._before.sha256),
-        )
+        first, *then = looks(suite)
+        verdict = self._judged(first, suite, ONE_LOOK if not then else TWO_LOOKS)
+        if then and not verdict.decided:
+            verdict = self._judged(suite, suite, TWO_LOOKS)
         self._write_report(verdict)
         self.job.emit(
             "gate",
@@ -145,6 +135,22 @@ class Turn:
             },
         )
         return verdict
+
+    def _judged(self, asked: Sequence[Question], suite: Sequence[Question], level: float) -> Verdict:
+        """Of so many questions of the suite."""
+        apart = build.read(self._dataset / "heldout.jsonl")
+        target = apart or build.read(self._dataset / "asked.jsonl")
+        questions = _questions(asked, target)
+        return judge(
+            target,
+            asked,
+            *(self._answers(release, questions) for release in (self._before, self._candidate)),
+            margin=self.recipe.gate.margin,
+            held_out=bool(apart),
+            level=level,
+            left=len(suite) - len(asked),
+            noise=measured(suite, self._before.sha256),
+        )
 
     def _suite(self) -> list[Question]:
         own = self.recipe.gate.suite
@@ -253,7 +259,7 @@ def turning(workspace: Workspace) -> Generator[None]:
         yield
 
 
-def _questions(suite: list[Question], target: list[build.Row]) -> dict[str, Messages]:
+def _questions(suite: Sequence[Question], target: list[build.Row]) -> dict[str, Messages]:
     asked: dict[str, Messages] = {row["item"]: row["messages"][:-1] for row in target}
     asked |= {question.id: [message.model_dump() for message in question.messages] for question in suite}
     return asked

@@ -7,10 +7,20 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from feilun.plan import facts
-from feilun.plan.arithmetic import Model
+from feilun.plan.arithmetic import Model, train_flops_per_token
+from feilun.plan.days import days_of
 from feilun.plan.facts import Device
-from feilun.plan.layout import least_devices
-from feilun.plan.train import MOST_DEVICES, Terms, TrainPlan, plan_train
+from feilun.plan.layout import Layout, least_devices
+from feilun.plan.train import (
+    MOST_DEVICES,
+    Terms,
+    TrainPlan,
+    arranged,
+    check_possible,
+    habit,
+    plan_train,
+    speed_of,
+)
 from feilun.text import FeilunError
 
 LARGEST_CLUSTER = 1 << 20
@@ -34,12 +44,15 @@ def in_time(
     model: Model, tokens: float, device: Device, deadline_days: float, **terms: Unpack[Terms]
 ) -> TrainPlan | None:
     """The same; None if no cluster makes it."""
+    check_possible(device, 1, terms.get("tflops"), terms.get("precision", "bf16"))
     least = _least(model, tokens, device, deadline_days, terms)
     count = even(least)
     while count <= min(4 * least + 4096, MOST_DEVICES):
-        plan = plan_train(model, tokens, device, count, **terms, must_fit=False)
-        if plan.layout is not None and plan.days.expected <= deadline_days:
-            return plan
+        soon = _days(model, tokens, device, count, terms) <= deadline_days
+        if soon and (layout := _layout(model, device, count, terms)):
+            plan = plan_train(model, tokens, device, count, layout=layout, **terms)
+            if plan.days.expected <= deadline_days:  # the layout may have to compute more than is usual
+                return plan
         count = even(count + max(1, count // 32))
     return None
 
@@ -75,12 +88,37 @@ def _least(model: Model, tokens: float, device: Device, within: float, terms: Te
     """What no cluster that makes it goes below: the device-hours of fewer devices are no more than those of many."""
     least = 1
     while least < MOST_DEVICES:
-        hours = plan_train(model, tokens, device, least, **terms, must_fit=False).accelerator_hours
-        needed = math.ceil(hours / 24 / within)
+        needed = math.ceil(_days(model, tokens, device, least, terms) * least / within)
         if needed <= least:
             break
         least = needed
     return least
+
+
+def _days(model: Model, tokens: float, device: Device, count: int, terms: Terms) -> float:
+    """Expected, if no more than is usual must be computed twice: a plan's are these or more."""
+    length, again = terms.get("length", 2048), terms.get("recompute") or habit(model, device)
+    speed = speed_of(
+        model,
+        device,
+        count,
+        recompute=again,
+        tflops=terms.get("tflops"),
+        length=length,
+        precision=terms.get("precision", "bf16"),
+    )
+    return days_of(train_flops_per_token(model, length) * tokens, speed, count).expected
+
+
+def _layout(model: Model, device: Device, count: int, terms: Terms) -> Layout | None:
+    return arranged(
+        model,
+        device,
+        count,
+        length=terms.get("length", 2048),
+        recompute=terms.get("recompute"),
+        batch_tokens=terms.get("batch_tokens"),
+    )
 
 
 def _too_slow(model: Model, tokens: float, device: Device, within: float, terms: Terms) -> FeilunError:

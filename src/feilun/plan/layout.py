@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
 from feilun.plan.facts import Device
-from feilun.plan.memory import ROOM, SCHEMES, Memory, Scheme, device_memory, state_bytes
+from feilun.plan.memory import ROOM, SCHEMES, Memory, Scheme, device_memory, passing_bytes, state_bytes
 
 NETWORK_SHARE, LINK_SHARE = 0.7, 0.7
 """Of the bandwidth on paper what collectives reach."""
@@ -72,15 +73,29 @@ def best_layout(
     usual = batch_tokens or batch_tokens_of(model.active)
     for growth in (1, 2, 4):
         rows = max(1, usual * growth // length)
-        fitting = list(_layouts(model, device, count, rows, length, recompute, scheme))
-        if fitting:
-            return min(fitting, key=lambda one: (one.overhead, one.memory.total_gb))
+        best = min(_fitting(model, device, count, rows, length, recompute, scheme), default=None)
+        if best is not None:
+            return _described(best, model, device, length, scheme)
         if batch_tokens is not None:
             break
     return None
 
 
-def _layouts(
+class _Candidate(NamedTuple):
+    """A layout in its raw form, of which thousands are compared; the least is the best."""
+
+    overhead: float
+    total_bytes: float
+    data: int
+    zero: int
+    tensor: int
+    pipeline: int
+    recompute: Recompute
+    rows: int
+    micro_batches: int
+
+
+def _fitting(
     model: Model,
     device: Device,
     count: int,
@@ -88,9 +103,11 @@ def _layouts(
     length: int,
     recompute: Recompute | None,
     scheme: Scheme,
-) -> Iterator[Layout]:
+) -> Iterator[_Candidate]:
     """Those that fit."""
     layers = model.config.layers
+    room = ROOM * device.memory_gb * 1e9
+    choices: tuple[Recompute, ...] = (recompute,) if recompute else ("none", "full")
     for tensor in (1, 2, 4, 8):
         if count % tensor or tensor > device.servers_of or model.config.heads % tensor:
             continue
@@ -98,49 +115,60 @@ def _layouts(
             data = count // tensor // pipeline
             if data > batch_rows:
                 continue
-            choices: tuple[Recompute, ...] = (recompute,) if recompute else ("none", "full")
-            usual = (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,)
-            room = ROOM * device.memory_gb * 1e9
             split = {"tensor": tensor, "pipeline": pipeline, "data": data}
-            stages = [
-                stage for stage in usual if sum(state_bytes(model, scheme, **split, stage=stage)) <= room
-            ]
-            for again, stage, rows in product(choices, stages, (1, 2, 4, 8)):
-                micro_batches = max(1, round(batch_rows / data / rows))
-                if rows > 1 and rows * data > batch_rows:
+            for stage in (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,):
+                state = sum(state_bytes(model, scheme, **split, stage=stage))
+                if state > room:
                     continue
-                memory = device_memory(
-                    model,
-                    device.memory_gb,
-                    rows=rows,
-                    length=length,
-                    tensor=tensor,
-                    pipeline=pipeline,
-                    data=data,
-                    stage=stage,
-                    recompute=again,
-                    micro_batches=micro_batches,
-                    scheme=scheme,
-                )
-                if not memory.fits:
-                    continue
-                step = rows * micro_batches * data * length
-                bubble = bubble_share(pipeline, micro_batches)
-                yield Layout(
-                    data=data,
-                    zero=stage,
-                    tensor=tensor,
-                    pipeline=pipeline,
-                    recompute=again,
-                    micro_batch=rows,
-                    micro_batches=micro_batches,
-                    batch_tokens=step,
-                    bubble=bubble,
-                    overhead=_overhead(
-                        model, device, length, tensor, pipeline, data, stage, again, rows, step, bubble
-                    ),
-                    memory=memory,
-                )
+                for again, rows in product(choices, (1, 2, 4, 8)):
+                    if rows > 1 and rows * data > batch_rows:
+                        continue
+                    batches = max(1, round(batch_rows / data / rows))
+                    passing = passing_bytes(
+                        model,
+                        rows=rows,
+                        length=length,
+                        **split,
+                        stage=stage,
+                        recompute=again,
+                        micro_batches=batches,
+                        scheme=scheme,
+                    )
+                    total = state + sum(passing)
+                    if total <= room:
+                        lost = _overhead(
+                            model, device, length, tensor, pipeline, data, stage, again, rows, batches
+                        )
+                        yield _Candidate(lost, total, data, stage, tensor, pipeline, again, rows, batches)
+
+
+def _described(found: _Candidate, model: Model, device: Device, length: int, scheme: Scheme) -> Layout:
+    memory = device_memory(
+        model,
+        device.memory_gb,
+        rows=found.rows,
+        length=length,
+        tensor=found.tensor,
+        pipeline=found.pipeline,
+        data=found.data,
+        stage=found.zero,
+        recompute=found.recompute,
+        micro_batches=found.micro_batches,
+        scheme=scheme,
+    )
+    return Layout(
+        data=found.data,
+        zero=found.zero,
+        tensor=found.tensor,
+        pipeline=found.pipeline,
+        recompute=found.recompute,
+        micro_batch=found.rows,
+        micro_batches=found.micro_batches,
+        batch_tokens=found.rows * found.micro_batches * found.data * length,
+        bubble=bubble_share(found.pipeline, found.micro_batches),
+        overhead=found.overhead,
+        memory=memory,
+    )
 
 
 def _overhead(
@@ -153,11 +181,11 @@ def _overhead(
     stage: int,
     recompute: Recompute,
     rows: int,
-    step_tokens: int,
-    bubble: float,
+    micro_batches: int,
 ) -> float:
     """Time beyond the model's products, as a share of theirs at half of the device's peak."""
     count = tensor * pipeline * data
+    step_tokens = rows * micro_batches * data * length
     plain = train_flops_per_token(model, length)
     compute_s = plain * step_tokens / count / (0.5 * device.tflops * 1e12)
     again = train_flops_per_token(model, length, recompute) / plain - 1
@@ -172,11 +200,10 @@ def _overhead(
     wire = network if outside else link
     mine = model.params / tensor / pipeline
     # Gradients are reduced once a step; ZeRO-3 gathers the weights twice for each micro-batch (Rajbhandari et al. 2020, section 7).
-    micro = max(1, round(tokens_here / rows / length))
-    moved = 2 * (data - 1) / data * mine * (4 if stage < 3 else 2 + 2 * micro)
+    moved = 2 * (data - 1) / data * mine * (4 if stage < 3 else 2 + 2 * micro_batches)
     data_s = moved / wire * (1 - OVERLAP)
     stage_s = 2 * 2 * tokens_here * config.hidden_size * 2 / wire * (1 - OVERLAP) if pipeline > 1 else 0.0
-    waits = 1 / (1 - bubble) - 1
+    waits = 1 / (1 - bubble_share(pipeline, micro_batches)) - 1
     return again + (tensor_s + data_s + stage_s) / compute_s + waits + SMALL_ROWS / rows
 
 

@@ -100,21 +100,50 @@ def device_memory(
     stages (Narayanan et al. 2021, section 2.2). ``flash``: attention that keeps no scores, as kernels do since 2022. Feed-forward
     activations of a mixture of experts are those of its active part.
     """
-    config = model.config
-    layers = -(-config.layers // pipeline)
     weights, gradients, optimiser = state_bytes(
         model, scheme, tensor=tensor, pipeline=pipeline, data=data, stage=stage
     )
+    activations, logits, gathered = passing_bytes(
+        model,
+        rows=rows,
+        length=length,
+        tensor=tensor,
+        pipeline=pipeline,
+        data=data,
+        stage=stage,
+        recompute=recompute,
+        flash=flash,
+        micro_batches=micro_batches,
+        scheme=scheme,
+    )
+    parts = [part / 1e9 for part in (weights, gradients, optimiser, activations, logits, gathered)]
+    names = ("weights_gb", "gradients_gb", "optimiser_gb", "activations_gb", "logits_gb", "gathered_gb")
+    return Memory(**dict(zip(names, parts, strict=True)), total_gb=sum(parts), device_gb=device_gb)
+
+
+def passing_bytes(
+    model: Model,
+    *,
+    rows: int,
+    length: int,
+    tensor: int,
+    pipeline: int,
+    data: int,
+    stage: int,
+    recompute: Recompute,
+    flash: bool = True,
+    micro_batches: int = 1,
+    scheme: Scheme = SCHEMES["megatron"],
+) -> tuple[float, float, float]:
+    """Activations, logits and gathered weights, see `device_memory`."""
+    config = model.config
     kept: Recompute = "selective" if recompute == "none" and flash else recompute
     per_layer = activation_bytes_per_layer(
         config, rows, length, tensor=tensor, sequence=tensor > 1, recompute=kept
     )
-    alive = min(pipeline, micro_batches)
-    activations = per_layer * layers * alive
+    activations = per_layer * -(-config.layers // pipeline) * min(pipeline, micro_batches)
     if recompute == "full":  # one layer is computed again as a whole
         activations += 34 * rows * length * config.hidden_size / tensor
     logits = 6 * rows * length * config.vocab_size / tensor if pipeline == 1 else 0.0
     gathered = 2 * scheme.weights * model.params / config.layers / tensor if stage >= 3 and data > 1 else 0.0
-    parts = [part / 1e9 for part in (weights, gradients, optimiser, activations, logits, gathered)]
-    names = ("weights_gb", "gradients_gb", "optimiser_gb", "activations_gb", "logits_gb", "gathered_gb")
-    return Memory(**dict(zip(names, parts, strict=True)), total_gb=sum(parts), device_gb=device_gb)
+    return activations, logits, gathered

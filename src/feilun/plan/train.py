@@ -109,6 +109,7 @@ def plan_train(
     usd_per_hour: float | None = None,
     carbon: float = CARBON_KG_PER_KWH,
     scheme: Scheme = SCHEMES["megatron"],
+    layout: Layout | None = None,
     must_fit: bool = True,
 ) -> TrainPlan:
     """Days, money, energy and a layout.
@@ -117,21 +118,23 @@ def plan_train(
         tflops: operations a second of each device that were measured, those that are done twice counted.
         speed: instead, what a calibration or a probe says.
         recompute: default: `habit`; or what the layout needs.
+        layout: default: what is `arranged`.
         must_fit: raise if no layout fits. Else the plan has none, and a note.
 
     Raises `FeilunError`: ``does_not_fit`` and what would; ``bad_quantity``.
     """
-    _can_be(device, count, tflops, precision)
+    check_possible(device, count, tflops, precision)
     notes: list[Note] = []
-    again = recompute or habit(model, device)
-    layout = best_layout(
-        model, device, count, length=length, recompute=again, batch_tokens=batch_tokens, scheme=scheme
+    layout = layout or arranged(
+        model,
+        device,
+        count,
+        length=length,
+        recompute=recompute,
+        batch_tokens=batch_tokens,
+        scheme=scheme,
     )
-    if layout is None and recompute is None and again == "none":
-        layout = best_layout(
-            model, device, count, length=length, recompute="full", batch_tokens=batch_tokens, scheme=scheme
-        )
-        again = "full" if layout else again
+    again = layout.recompute if layout else recompute or habit(model, device)
     if layout is None:
         fits = training_fits(
             model, device, count, length=length, recompute=recompute, batch_tokens=batch_tokens
@@ -141,10 +144,11 @@ def plan_train(
             raise refusal
         notes.append(Note(en=refusal.text.en, zh=refusal.text.zh))
     if tflops is not None:
-        speed = known(model, device, tflops, length=length, recompute=again)
         notes.append(_counted_twice(model, tokens, count, tflops, length, again))
-    elif speed is None:
-        speed = blind(model, device, recompute=again, precision=precision, count=count)
+    if tflops is not None or speed is None:
+        speed = speed_of(
+            model, device, count, recompute=again, tflops=tflops, length=length, precision=precision
+        )
     per_token = train_flops_per_token(model, length)
     useful = per_token * tokens
     days = days_of(useful, speed, count)
@@ -190,7 +194,45 @@ def plan_train(
     )
 
 
-def _can_be(device: Device, count: int, tflops: float | None, precision: str) -> None:
+def arranged(
+    model: Model,
+    device: Device,
+    count: int,
+    *,
+    length: int = 2048,
+    recompute: Recompute | None = None,
+    batch_tokens: int | None = None,
+    scheme: Scheme = SCHEMES["megatron"],
+) -> Layout | None:
+    """The best layout with what is usually computed twice; where none fits so, and nothing was asked for, with everything."""
+    usual = recompute or habit(model, device)
+    for again in (usual, "full") if recompute is None and usual == "none" else (usual,):
+        layout = best_layout(
+            model, device, count, length=length, recompute=again, batch_tokens=batch_tokens, scheme=scheme
+        )
+        if layout is not None:
+            return layout
+    return None
+
+
+def speed_of(
+    model: Model,
+    device: Device,
+    count: int,
+    *,
+    recompute: Recompute,
+    tflops: float | None = None,
+    length: int = 2048,
+    precision: str = "bf16",
+) -> Speed:
+    """What was measured (``tflops``), else what is to be expected."""
+    if tflops is not None:
+        return known(model, device, tflops, length=length, recompute=recompute)
+    return blind(model, device, recompute=recompute, precision=precision, count=count)
+
+
+def check_possible(device: Device, count: int, tflops: float | None, precision: str) -> None:
+    """Raises `FeilunError` (``bad_quantity``, ``no_fp8``) of what no such device is or does."""
     if not 1 <= count <= MOST_DEVICES:
         raise FeilunError(
             f"{count:,} devices: give 1 to {MOST_DEVICES:,.0f}.",
