@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-from tests.support import MODEL, Server
+from tests.forks import MODEL
+from tests.support import Server
 
 # The smallest and quickest; what tests the default takes this away.
 os.environ["FEILUN_DEFAULT_MODEL"] = MODEL

@@ -14,13 +14,26 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
-from tests.support import environment, feilun
+MODEL = "smollm2-135m-instruct"
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["feilun.cli", "feilun.train.loop", "torch._dynamo"])
+_FORKS.set_forkserver_preload(["feilun.cli", "feilun.serve.server", "feilun.train.loop", "torch._dynamo"])
 _PATIENCE = 300.0
+
+
+def feilun(*args: str | Path) -> list[str]:
+    """The command line, without relying on an installed script."""
+    return [sys.executable, "-m", "feilun", *(str(arg) for arg in args)]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a user who has set nothing but where models are kept, and has chosen the smallest of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEILUN_")}
+    if "FEILUN_CACHE" in os.environ:
+        kept["FEILUN_CACHE"] = os.environ["FEILUN_CACHE"]
+    return {**kept, "FEILUN_LANG": "en", "FEILUN_DEFAULT_MODEL": MODEL, **changes}
 
 
 def run_feilun(*args: str | Path, pipe: str = "", **env: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +62,38 @@ def start_feilun(*args: str | Path, **env: str) -> tuple[BaseProcess, TextIO]:
         streams = [DupFd(file.fileno()) for file in (nothing, told, nothing)]
         process = fork(_run, feilun(*args)[2:], environment(**env), Path.cwd(), streams)
     return process, os.fdopen(reads)
+
+
+class Forked:
+    """A command that goes on, as `subprocess.Popen` would have it; its standard output and error go to ``log``."""
+
+    def __init__(self, *args: str | Path, log: IO[bytes], **env: str) -> None:
+        self._command = feilun(*args)
+        with Path(os.devnull).open("rb") as nothing:
+            streams = [DupFd(file.fileno()) for file in (nothing, log, log)]
+            self._process = fork(_run, self._command[2:], environment(**env), Path.cwd(), streams)
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._command, timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
 
 
 def fork(work: Callable[..., object], *args: Any) -> BaseProcess:

@@ -1,44 +1,28 @@
-"""A real server as a subprocess, and the few lines that talk to it."""
+"""A real server in a process of its own, and the few lines that talk to it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from tests.forks import Forked
 
 R = TypeVar("R")
-
-MODEL = "smollm2-135m-instruct"
 
 # An answer that does not end by itself while anybody looks: the tokens that end one are forbidden.
 ENDLESS: dict[str, Any] = {"max_tokens": 3000, "logit_bias": {"0": -100, "2": -100}}
 
 # Enough for a machine that is busy with other things; nothing waits that long when all is well.
 PATIENCE = 100.0
-
-
-def feilun(*args: str | Path) -> list[str]:
-    """The command line, without relying on an installed script."""
-    return [sys.executable, "-m", "feilun", *(str(arg) for arg in args)]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """The environment of a user who has set nothing but where models are kept, and has chosen the smallest of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEILUN_")}
-    if "FEILUN_CACHE" in os.environ:
-        kept["FEILUN_CACHE"] = os.environ["FEILUN_CACHE"]
-    return {**kept, "FEILUN_LANG": "en", "FEILUN_DEFAULT_MODEL": MODEL, **changes}
 
 
 def eventually(look: Callable[[], R | None], *, what: str = "", patience: float = PATIENCE) -> R:
@@ -64,9 +48,9 @@ class Server:
     def __init__(self, workspace: Path, *options: str, **env: str) -> None:
         self.workspace = workspace
         self._log = workspace.with_suffix(".log")
-        command = feilun("-w", workspace, "up", "--no-browser", "--port", "0", *options)
+        command = ["-w", workspace, "up", "--no-browser", "--port", "0", *options]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment(**env), stdout=log, stderr=log)
+            self.process = Forked(*command, log=log, **env)
         self.url = ""
 
     @property
@@ -132,7 +116,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError(f"the server did not end when asked to:\n{self.log}") from None
-        return self.process.returncode
+        return self.process.wait()
 
 
 def say(text: str, **params: Any) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import environment
 from tests.registry.conftest import hub, remote  # noqa: F401  fixtures for this folder too
-from tests.support import Server, environment
+from tests.support import Server
 
 from feilun.cli import main
 from feilun.registry import Registry, Release

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from tests.commands.test_models import one_line
-from tests.forks import run_feilun
-from tests.support import PATIENCE, Server, environment, eventually, feilun
+from tests.forks import environment, feilun, run_feilun
+from tests.support import PATIENCE, Server, eventually
 
 from feilun.workspace import Workspace
 

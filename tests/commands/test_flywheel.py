@@ -68,6 +68,7 @@ def test_the_list_and_the_console_describe_an_item_alike(
     assert same == {key: value for key, value in estimate.items() if key != "words"}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("turns")
 @pytest.mark.timeout(300)
 def test_a_turn_does_what_was_estimated_and_the_next_estimate_knows_what_it_took(

@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.forks import run_feilun
-from tests.support import environment
+from tests.forks import environment, run_feilun
 
 from feilun import __version__
 

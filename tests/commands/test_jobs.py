@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from tests.commands.conftest import Run
 from tests.commands.test_models import one_line
-from tests.support import environment, eventually, feilun
+from tests.forks import environment, feilun
+from tests.support import eventually
 
 from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job

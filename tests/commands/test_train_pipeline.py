@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.commands.conftest import Run
-from tests.forks import run_feilun
-from tests.support import Server, environment, eventually, feilun
+from tests.forks import environment, feilun, run_feilun
+from tests.support import Server, eventually
 
 from feilun.jobs import Job, list_jobs
 from feilun.plan import probe
@@ -257,9 +257,8 @@ def killed_in(stage: str, recipe: Path, workspace: Path) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize(
-    "stage", ["ppo", *(pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES if stage != "ppo")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
 def test_killed_anywhere_it_ends_with_the_same_weights(
     stage: str, recipe: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -225,7 +225,8 @@ def test_a_verifier_that_raises_names_the_prompt(workspace: Path) -> None:
     assert "rows.jsonl:" in refused.stderr
 
 
-@pytest.mark.parametrize("kind", ["ppo", pytest.param("grpo", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ppo", "grpo"])
 def test_two_processes_draw_and_learn_what_one_does(
     kind: str, workspace: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from tests.data.corpora import PHONE, article, files, html, made, recipe
-from tests.forks import run_feilun
-from tests.support import environment
+from tests.forks import environment, run_feilun
 
 from feilun.data.build import KIND, build, grouped
 from feilun.data.sources import Split

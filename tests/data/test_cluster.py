@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from tests.data.corpora import TOPICS, article, files, html, recipe
-from tests.forks import run_feilun
-from tests.support import environment, eventually, free_port
+from tests.forks import environment, run_feilun
+from tests.support import eventually, free_port
 
 from feilun import __version__
 from feilun.data import build, cluster, table
@@ -210,6 +210,7 @@ def die(item: int, folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_who_stops_lets_end_what_has_begun(nodes: Any, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with cluster.on_ray(nodes.address) as each:
@@ -240,6 +241,7 @@ def test_what_goes_wrong_comes_out(nodes: Any, tmp_path: Path) -> None:
     assert (error.text.en, error.text.zh, error.status, error.code) == ("Zero.", "零。", 418, "zero")
 
 
+@pytest.mark.slow
 def test_what_a_node_does_not_see_is_named(nodes: Any, tmp_path: Path) -> None:
     needed = ["s3://anywhere", tmp_path, tmp_path / "elsewhere"]
     with cluster.on_ray(nodes.address, needed) as each, pytest.raises(FeilunError) as told:

@@ -70,6 +70,7 @@ def test_the_classifier_and_the_mixture_are_of_the_corpus(folders: dict[str, Pat
     assert times == pytest.approx(sources["web"]["epochs"], abs=0.25)
 
 
+@pytest.mark.slow
 def test_more_workers_learn_the_same_classifier(folders: dict[str, Path], tmp_path: Path) -> None:
     one, two = made(mixed(folders), tmp_path / "1"), made(mixed(folders), tmp_path / "2", workers=2)
     assert (one / CLASSIFIER).read_bytes() == (two / CLASSIFIER).read_bytes()

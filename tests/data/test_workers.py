@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support import environment, eventually
+from tests.forks import environment
+from tests.support import eventually
 
 from feilun.data.workers import each
 from feilun.text import FeilunError

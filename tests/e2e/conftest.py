@@ -16,9 +16,11 @@ AXE = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe
 
 OpenConsole = Callable[..., Page]
 
-LOOKS: list[dict[str, Any]] = [
-    {"locale": "en-US", "dark": False, "width": 1280, "height": 844},
-    {"locale": "zh-CN", "dark": True, "width": 390, "height": 844},
+LOOKS = [
+    pytest.param(
+        {"locale": "en-US", "dark": False, "width": 1280, "height": 844}, id="wide", marks=pytest.mark.slow
+    ),
+    pytest.param({"locale": "zh-CN", "dark": True, "width": 390, "height": 844}, id="narrow"),
 ]
 """Each language, theme and width once: what `violations` finds seldom hangs on two of them together, and each look takes seconds."""
 

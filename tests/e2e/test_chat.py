@@ -8,7 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.conftest import OpenConsole
-from tests.support import MODEL, Server, eventually
+from tests.forks import MODEL
+from tests.support import Server, eventually
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "images"
 

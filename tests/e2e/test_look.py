@@ -77,7 +77,9 @@ def test_harmful_markdown_does_nothing(console: OpenConsole, shown: Callable[[st
     assert page.evaluate("window.hurt") is None  # and the fixture has seen no request to another host
 
 
-@pytest.mark.parametrize(("locale", "dark"), [("en-US", True), ("zh-CN", False)])
+@pytest.mark.parametrize(
+    ("locale", "dark"), [pytest.param("en-US", True, marks=pytest.mark.slow), ("zh-CN", False)]
+)
 def test_assistive_technology_finds_no_obstacle(
     console: OpenConsole, shown: Callable[[str], str], dark: bool, locale: str
 ) -> None:

@@ -15,7 +15,8 @@ import pytest
 from tests.commands.conftest import Run
 from tests.commands.test_models import one_line
 from tests.evaluate.test_questions import ASSISTANT, GOLD
-from tests.support import MODEL, Server, environment, eventually, feilun
+from tests.forks import MODEL, environment, feilun
+from tests.support import Server, eventually
 
 from feilun.evaluate.questions import read_questions
 from feilun.evaluate.report import wilson

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.forks import environment
 from tests.registry.canaries import canary
-from tests.support import environment
 
 from feilun.flywheel.promote import begin_canary, catch_up, end_canary, no_canary, promote, roll_back
 from feilun.registry import SMALLEST, Registry

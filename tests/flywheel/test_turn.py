@@ -21,8 +21,8 @@ from tests.flywheel.tiny import (
     turns,
     write_lines,
 )
-from tests.forks import run_feilun, start_feilun
-from tests.support import environment, eventually
+from tests.forks import environment, run_feilun, start_feilun
+from tests.support import eventually
 
 from feilun.flywheel import build
 

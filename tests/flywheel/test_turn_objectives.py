@@ -123,6 +123,7 @@ def test_sft_then_dpo_is_one_adapter_whose_lineage_tells_both(workspace: Path) -
     assert {node["id"] for node in down if node["kind"] == "release"} == {serving(workspace)}
 
 
+@pytest.mark.slow  # `test_turn` kills a turn of one stage
 def test_killed_between_and_within_the_stages_it_comes_to_the_same_weights(workspace: Path) -> None:
     correct(workspace, FACTS)
     wants(workspace, ["sft", "dpo"])

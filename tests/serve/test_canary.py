@@ -70,6 +70,7 @@ def stored(server: Server, answer: dict[str, Any]) -> tuple[str, str]:
     return row["conversation_id"], row["release"]
 
 
+@pytest.mark.slow
 def test_a_conversation_has_one_release_from_end_to_end(
     server: Server, registry: Registry, begin: Begin
 ) -> None:

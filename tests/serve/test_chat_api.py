@@ -9,18 +9,8 @@ from uuid import uuid4
 import httpx
 import jsonschema_rs
 import pytest
-from tests.support import (
-    MODEL,
-    Server,
-    ask,
-    ask_streaming,
-    content,
-    error_of,
-    say,
-    streamed_text,
-    talk,
-    warm_up,
-)
+from tests.forks import MODEL
+from tests.support import Server, ask, ask_streaming, content, error_of, say, streamed_text, talk, warm_up
 
 pytestmark = pytest.mark.xdist_group("server")
 

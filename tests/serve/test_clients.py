@@ -15,7 +15,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 from pydantic import BaseModel
-from tests.support import MODEL, PATIENCE, Server, say, warm_up
+from tests.forks import MODEL
+from tests.support import PATIENCE, Server, say, warm_up
 
 pytestmark = pytest.mark.xdist_group("server")
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.conftest import StartServer
-from tests.forks import run_feilun
-from tests.support import MODEL, ask, error_of, eventually, say
+from tests.forks import MODEL, run_feilun
+from tests.support import ask, error_of, eventually, say
 
 from feilun.registry import Registry
 from feilun.registry.sources import ensure

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import StartServer
+from tests.forks import MODEL
 from tests.support import (
     ENDLESS,
-    MODEL,
     Server,
     ask,
     ask_streaming,

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.forks import run_feilun
-from tests.support import environment, eventually, feilun
+from tests.forks import environment, feilun, run_feilun
+from tests.support import eventually
 from tests.train.two_processes import RUNS
 
 from feilun.jobs import Job, list_jobs
@@ -76,6 +76,7 @@ def torchrun(script: str, folder: Path, *options: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_process_that_comes_late_after_a_restart_is_waited_for(tmp_path: Path) -> None:
     torchrun("meet_again.py", tmp_path, "--max-restarts=1")
     met = {path.name: path.read_text() for path in tmp_path.iterdir()}

@@ -115,9 +115,10 @@ def _fitting(
             data = count // tensor // pipeline
             if data > batch_rows:
                 continue
-            split = {"tensor": tensor, "pipeline": pipeline, "data": data}
             for stage in (0,) if data == 1 else (1, 3) if pipeline == 1 else (1,):
-                state = sum(state_bytes(model, scheme, **split, stage=stage))
+                state = sum(
+                    state_bytes(model, scheme, tensor=tensor, pipeline=pipeline, data=data, stage=stage)
+                )
                 if state > room:
                     continue
                 for again, rows in product(choices, (1, 2, 4, 8)):
@@ -128,7 +129,9 @@ def _fitting(
                         model,
                         rows=rows,
                         length=length,
-                        **split,
+                        tensor=tensor,
+                        pipeline=pipeline,
+                        data=data,
                         stage=stage,
                         recompute=again,
                         micro_batches=batches,
