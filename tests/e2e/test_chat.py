@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
-from tests.e2e.conftest import OpenConsole
-from tests.forks import MODEL
+from tests.e2e.conftest import OpenConsole, violations
+from tests.forks import MODEL, run_feilun
 from tests.support import Server, eventually
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "images"
@@ -157,6 +158,33 @@ def test_an_answer_can_be_had_again_beside_the_first(console: OpenConsole) -> No
     expect(answer.get_by_test_id("branch-label")).to_contain_text("2/2", timeout=60_000)
     answered(page)
     expect(page.get_by_test_id("message-user")).to_have_count(1)
+
+
+def test_of_two_answers_the_better_one_is_chosen_side_by_side(console: OpenConsole, server: Server) -> None:
+    page = console(locale="zh-CN", width=390, height=844, dark=True)
+    limit(page, 8)
+    send(page, "Name a river.")
+    answered(page)
+    page.get_by_test_id("regenerate").click()
+    label = page.get_by_test_id("message-assistant").get_by_test_id("branch-label")
+    expect(label).to_contain_text("2/2", timeout=60_000)
+    answered(page)
+    page.get_by_test_id("compare-open").click()
+    expect(page.get_by_test_id("compare-version")).to_have_count(2)
+    assert violations(page) == []
+    page.get_by_test_id("compare-choose").first.click()
+    expect(page.get_by_test_id("compare")).to_have_count(0)
+    expect(label).to_contain_text("1/2")  # it is the one that is shown, and gone on with
+    expect(page.get_by_test_id("thumb-up")).to_have_attribute("aria-pressed", "true")
+    page.get_by_test_id("compare-open").click()
+    page.get_by_test_id("compare-choose").last.click()
+    expect(label).to_contain_text("2/2")
+    expect(page.get_by_test_id("thumb-up")).to_have_attribute("aria-pressed", "true")
+    page.get_by_test_id("branch-prev").click()
+    expect(page.get_by_test_id("thumb-up")).to_have_attribute("aria-pressed", "false")  # another one is better
+    listed = run_feilun("-w", server.workspace, "review", "list", "--json")
+    (chosen,) = (row for row in json.loads(listed.stdout) if row["question"] == "Name a river.")
+    assert chosen["kind"] == "choice"
 
 
 def test_a_thumb_with_reasons_and_a_correction_reach_the_store(console: OpenConsole, server: Server) -> None:

@@ -5,16 +5,19 @@ import { answerAgain } from '../state/answer'
 import { getDraft } from '../state/drafts'
 import { useLiveText } from '../state/live'
 import { lineageHref } from '../state/route'
+import { getThread } from '../state/threads'
 import { IconButton, IconLink } from '../ui/Button'
 import { CopyButton } from '../ui/CopyButton'
-import { CorrectIcon, LineageIcon, RefreshIcon } from '../ui/icons'
+import { CompareIcon, CorrectIcon, LineageIcon, RefreshIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
 import { BranchNav, type BranchProps } from './BranchNav'
+import { Compare } from './Compare'
 import { Correction, correctionDraft, VersionSwitch } from './Correction'
 import { FeedbackPanel, Thumbs } from './Feedback'
 import { Prose } from './Prose'
 import { StatusMark } from './StatusMark'
 import { ToolCalls } from './ToolMessage'
+import { comparable } from './tree'
 import { useFeedback } from './useFeedback'
 import { useNear } from './useNear'
 
@@ -32,6 +35,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
   const { ref, near } = useNear<HTMLElement>(recent)
   const feedback = useFeedback(branch.threadKey, message)
   const [correcting, setCorrecting] = useState(() => getDraft(correctionDraft(message.id)) !== '')
+  const [comparing, setComparing] = useState(false)
   const [panelOpen, setPanelOpen] = useState(false)
   const [showOriginal, setShowOriginal] = useState(false)
 
@@ -39,6 +43,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
   const original = live ?? message.content ?? ''
   const correction = message.feedback?.correction ?? null
   const shown = correction !== null && !showOriginal ? correction : original
+  const versions = branch.siblings.split(' ')
   const retry = message.parent_id ? () => answerAgain(branch.threadKey, message.parent_id as string) : undefined
 
   return (
@@ -48,9 +53,11 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
       </div>
       <div className="min-w-0 flex-1 md:pt-0.5">
         <h2 className="sr-only">{t.chat.feilunSaid}</h2>
-        {correction !== null && !correcting && <VersionSwitch original={showOriginal} onSwitch={setShowOriginal} />}
+        {correction !== null && !correcting && !comparing && <VersionSwitch original={showOriginal} onSwitch={setShowOriginal} />}
         {correcting ? (
           <Correction message={message} feedback={feedback} onClose={() => setCorrecting(false)} onSaved={() => setShowOriginal(false)} />
+        ) : comparing ? (
+          <Compare threadKey={branch.threadKey} ids={versions} onClose={() => setComparing(false)} />
         ) : (
           <>
             {shown && <Prose text={shown} near={near} />}
@@ -58,10 +65,15 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
             {streaming && !shown && <Reading />}
           </>
         )}
-        {!streaming && <AnswerStatus message={message} fault={fault} onRetry={retry} />}
-        {!streaming && !correcting && message.status !== 'generating' && (
+        {!streaming && !comparing && <AnswerStatus message={message} fault={fault} onRetry={retry} />}
+        {!streaming && !correcting && !comparing && message.status !== 'generating' && (
           <div className="actions mt-2 -ml-1.5 flex flex-wrap items-center">
             <BranchNav {...branch} />
+            {comparable(getThread(branch.threadKey).messages, versions).length > 1 && (
+              <IconButton label={t.compare.open} onClick={() => setComparing(true)} data-testid="compare-open">
+                <CompareIcon className="size-4.5" />
+              </IconButton>
+            )}
             <CopyButton label={t.copy} getText={() => shown} testId="copy" />
             <Thumbs feedback={feedback} onRated={(rated) => setPanelOpen(rated)} />
             <IconButton label={t.feedback.correct} onClick={() => setCorrecting(true)} data-testid="correct">
@@ -78,7 +90,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, stream
             <Origin message={message} />
           </div>
         )}
-        {!correcting && <FeedbackPanel open={panelOpen} feedback={feedback} onClose={() => setPanelOpen(false)} />}
+        {!correcting && !comparing && <FeedbackPanel open={panelOpen} feedback={feedback} onClose={() => setPanelOpen(false)} />}
       </div>
     </article>
   )

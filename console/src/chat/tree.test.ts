@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../api/types'
-import { leafToShow, newestLeaf, pathTo, placesOf } from './tree'
+import { comparable, leafToShow, newestLeaf, pathTo, placesOf } from './tree'
 
 const message = (id: string, parent_id: string | null, role: Message['role'] = 'user'): Message => ({
   id, parent_id, role, content: id, tool_calls: null, status: 'complete', finish_reason: null,
@@ -30,6 +30,14 @@ describe('pathTo', () => {
 
   it('ends on a circle of parents', () => {
     expect(pathTo([message('a', 'b'), message('b', 'a')], 'a')).toHaveLength(2)
+  })
+})
+
+describe('comparable', () => {
+  it('leaves out what is not there, not finished or empty', () => {
+    const writing: Message = { ...message('w', 'u1', 'assistant'), status: 'generating' }
+    const empty: Message = { ...message('e', 'u1', 'assistant'), content: ' ' }
+    expect(ids(comparable([...tree, writing, empty], ['a1', 'w', 'e', 'gone', 'a1b']))).toEqual(['a1', 'a1b'])
   })
 })
 

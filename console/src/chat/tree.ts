@@ -37,6 +37,12 @@ export function leafToShow(messages: readonly Message[], wished: string | null):
   return messages.at(-1)?.id ?? null
 }
 
+/** Those of the versions of an answer that have come to an end with something to read. */
+export function comparable(messages: readonly Message[], ids: readonly string[]): Message[] {
+  const versions = ids.map((id) => messages.find((message) => message.id === id))
+  return versions.filter((one): one is Message => one !== undefined && one.status !== 'generating' && Boolean(one.content?.trim()))
+}
+
 /** For each message of a path its place among its siblings. */
 export interface Place {
   message: Message

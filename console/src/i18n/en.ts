@@ -107,6 +107,14 @@ export const en = {
 
   code: { copy: 'Copy code', region: 'Code', table: 'Table', formula: 'Formula', image: 'Image', done: 'Done', open: 'Not done' },
 
+  compare: {
+    open: 'Compare the versions',
+    title: 'Which answer is better?',
+    hint: 'The next version learns from your choice, once it has been reviewed.',
+    answer: (letter: string) => `Answer ${letter}`,
+    better: (letter: string) => `${letter} is better`,
+  },
+
   feedback: {
     good: 'Good answer',
     bad: 'Bad answer',

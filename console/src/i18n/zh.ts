@@ -108,6 +108,14 @@ export const zh: Dictionary = {
 
   code: { copy: '复制代码', region: '代码', table: '表格', formula: '公式', image: '图片', done: '已完成', open: '未完成' },
 
+  compare: {
+    open: '并排比较各个版本',
+    title: '哪个回答更好？',
+    hint: '你的选择经审核后，会用于训练下一个版本。',
+    answer: (letter) => `回答 ${letter}`,
+    better: (letter) => `${letter} 更好`,
+  },
+
   feedback: {
     good: '回答得好',
     bad: '回答得不好',

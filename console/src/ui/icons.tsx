@@ -32,6 +32,7 @@ export const RefreshIcon = icon(<><path d="M16 10a6 6 0 1 1-1.8-4.3L16 7.5" /><p
 export const ThumbUpIcon = icon(<path d="M6.5 9v7M6.5 9l3-5.7a1.7 1.7 0 0 1 2.1 1.9L11 8h4a1.6 1.6 0 0 1 1.6 1.9l-.9 4.7a1.7 1.7 0 0 1-1.7 1.4H4.5A1 1 0 0 1 3.5 15v-5a1 1 0 0 1 1-1h2Z" />)
 export const ThumbDownIcon = icon(<path d="M13.5 11V4M13.5 11l-3 5.7a1.7 1.7 0 0 1-2.1-1.9L9 12H5a1.6 1.6 0 0 1-1.6-1.9l.9-4.7A1.7 1.7 0 0 1 6 4h9.5a1 1 0 0 1 1 1v5a1 1 0 0 1-1 1h-2Z" />)
 export const CorrectIcon = icon(<><path d="M3.5 5.5h8M3.5 9.5h5M3.5 13.5h3" /><path d="m9 15.8.5-2.2 5-5a1.2 1.2 0 0 1 1.7 1.7l-5 5L9 15.8Z" /></>)
+export const CompareIcon = icon(<><rect x="3" y="4" width="6" height="12" rx="1.5" /><rect x="11" y="4" width="6" height="12" rx="1.5" /></>)
 export const ChevronLeftIcon = icon(<path d="m12 5-5 5 5 5" />)
 export const ChevronRightIcon = icon(<path d="m8 5 5 5-5 5" />)
 export const ChevronDownIcon = icon(<path d="m5.5 8 4.5 4.5L14.5 8" />)
