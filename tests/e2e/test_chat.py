@@ -181,7 +181,9 @@ def test_of_two_answers_the_better_one_is_chosen_side_by_side(console: OpenConso
     expect(label).to_contain_text("2/2")
     expect(page.get_by_test_id("thumb-up")).to_have_attribute("aria-pressed", "true")
     page.get_by_test_id("branch-prev").click()
-    expect(page.get_by_test_id("thumb-up")).to_have_attribute("aria-pressed", "false")  # another one is better
+    expect(page.get_by_test_id("thumb-up")).to_have_attribute(
+        "aria-pressed", "false"
+    )  # another one is better
     listed = run_feilun("-w", server.workspace, "review", "list", "--json")
     (chosen,) = (row for row in json.loads(listed.stdout) if row["question"] == "Name a river.")
     assert chosen["kind"] == "choice"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from feilun.plan import facts
 from feilun.plan.arithmetic import Model
-from feilun.plan.budget import COMPUTE_OPTIMAL, expected_loss, solve_budget
+from feilun.plan.budget import COMPUTE_OPTIMAL, TOGETHER, expected_loss, solve_budget
 from feilun.plan.deadline import cheapest, even, in_time, solve_deadline
 from feilun.plan.train import plan_train
 from feilun.text import FeilunError
@@ -54,6 +54,21 @@ def test_no_budget_is_overdrawn(
         assert plan.layout is not None
         spent = (plan.cost_usd.expected or 0) / budget
         assert spent > 0.9 or plan.notes, "what is left over is explained"
+
+
+@pytest.mark.parametrize(
+    ("budget", "count", "within"), [(1e9, 32_768, None), (1e8, None, None), (1e9, None, 90)]
+)
+def test_large_budgets_buy_large_models(budget: float, count: int | None, within: float | None) -> None:
+    found = solve_budget(budget, H100, count, deadline_days=within)
+    best = found.variants[0].plan
+    assert best.count == (count or best.count)
+    assert best.model.params > 2e11
+    spent = (best.cost_usd.expected or 0) / budget
+    assert spent > 0.97 or (within and best.count == TOGETHER and best.days.expected > 0.97 * within)
+    if count is None and within is None:
+        assert best.days.expected <= 31
+    assert any("Trial runs" in note.en for note in best.notes)
 
 
 def test_twenty_tokens_a_parameter_are_near_the_best_use_of_compute() -> None:

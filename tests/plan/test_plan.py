@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feilun.plan import facts, quantities
+from feilun.plan import facts, probe, quantities
 from feilun.plan.arithmetic import Model
 from feilun.plan.budget import COMPUTE_OPTIMAL
 from feilun.plan.compare import compare
@@ -22,7 +23,6 @@ from feilun.plan.layout import best_layout, bubble_share
 from feilun.plan.memory import SCHEMES, device_memory, state_bytes_per_param
 from feilun.plan.presets import model_named, plan_preset
 from feilun.plan.scaling import Point, plan_scaling
-from feilun.plan.serve import decode_step_s, plan_serve, speculation_gain
 from feilun.plan.throughput import CROWD_EXPONENT, blind, model_of
 from feilun.plan.train import plan_train
 from feilun.plan.validate import validate
@@ -81,6 +81,12 @@ def test_mixtures_of_experts_are_slower_for_what_a_token_passes_through() -> Non
     assert model_of(published).moe
 
 
+WRONG = [
+    ("days", "0"), ("days", "-4"), ("days", "inf"), ("reported_tflops_per_accel", "0"),
+    ("reported_mfu", "50"), ("n_layers", "-32"), ("seq_len", "0"),
+]  # fmt: skip
+
+
 def test_rows_that_cannot_be_computed_say_why_and_the_others_count(tmp_path: Path) -> None:
     header, good, *_ = (facts.FACTS / "runs.csv").read_text().splitlines()
     columns = header.split(",")
@@ -99,12 +105,28 @@ def test_rows_that_cannot_be_computed_say_why_and_the_others_count(tmp_path: Pat
                 row(id="words", params_active_b="many", tokens_b="1", accelerator="H100 SXM 80GB"),
                 row(id="negative", params_active_b="-7", tokens_b="1000", accelerator="H100 SXM 80GB"),
                 row(id="silent", accelerator="H100 SXM 80GB", **sizes),
+                *(
+                    row(
+                        id=f"{name} {value}",
+                        accelerator="A100-80G",
+                        n_accel="8",
+                        **{"days": "30", name: value},
+                        **sizes,
+                    )
+                    for name, value in WRONG
+                ),
                 row(id="bare", accelerator="H100 SXM 80GB", accel_hours="82000", **sizes),
             ]
         )
     )
     found = {row.id: row for row in validate(file).rows}
-    assert {name for name, row in found.items() if row.error} == {"chip", "words", "negative", "silent"}
+    wrong = {f"{name} {value}" for name, value in WRONG}
+    assert {name for name, row in found.items() if row.error} == {
+        "chip",
+        "words",
+        "negative",
+        "silent",
+    } | wrong
     assert "Quantum 9" in (found["chip"].error or "")
     assert "params_" in (found["words"].error or "")
     assert found["bare"].unit == "accelerator_hours"
@@ -184,6 +206,44 @@ def test_beyond_the_largest_run_stops_cost_time_and_below_it_they_are_in_the_hou
     )
     assert absurd.days.expected > many.days.expected  # it gets nowhere
     assert absurd.days.ideal < absurd.days.expected
+
+
+def test_a_chip_is_not_slower_for_having_come_earlier() -> None:
+    """An A800 is an A100 with slower links."""
+    older, newer = (plan_train(GPT3, 300e9, facts.device(name), 1024) for name in ("A100-80G", "A800"))
+    assert older.days.expected == pytest.approx(newer.days.expected)
+    assert any("--recompute full" in note.en for note in older.notes)
+    smaller = plan_train(Model.of_size(99e9), 300e9, A100, 1024)
+    assert older.days.expected / smaller.days.expected < 2
+
+
+def test_where_links_are_slow_traffic_takes_its_time() -> None:
+    model, device = Model.of_size(7e9), facts.device("4090")
+    one_server, many = (plan_train(model, 1e12, device, count) for count in (8, 1024))
+    linked = device.model_copy(update={"link_gbs": 900.0})
+    for plan in (one_server, many):
+        fast = plan_train(model, 1e12, linked, plan.count)
+        assert plan.days.expected >= fast.days.expected
+        assert plan.days.low <= plan.days.expected <= plan.days.high <= 3.0001 * plan.days.low
+    assert many.days.expected > plan_train(model, 1e12, linked, 1024).days.expected
+    assert any("no fast links" in note.en for note in many.notes)
+    assert plan_train(model, 1e12, device, 1024, tflops=50).speed.tflops == 50  # what was measured holds it
+
+
+def test_a_machine_that_nobody_measured_says_so(tmp_path: Path) -> None:
+    here = probe.device("here", tmp_path)
+    assert here.cpu
+    assert any("feilun plan probe" in note.en for note in plan_train(Model.of_size(1e7), 1e6, here).notes)
+    measured = {
+        "machine": "m", "cores": 192, "tflops": 8.0, "tflops_by_size": {}, "bandwidth_gbs": 300.0, "memory_gb": 512.0,
+        "seconds": 1.0, "measured": "now",
+    }  # fmt: skip
+    probe.keep(probe.Probe.model_validate(measured), tmp_path)
+    large = probe.device("here", tmp_path)
+    assert large.cpu
+    assert not plan_train(Model.of_size(1e7), 1e6, large).notes
+    (tmp_path / "plan" / "probe.json").write_text(json.dumps({**measured, "tflops": 0}))
+    assert probe.kept(tmp_path) is None
 
 
 def test_a_device_among_many_is_slower() -> None:
@@ -268,37 +328,6 @@ def test_more_of_an_older_chip() -> None:
     assert 0.9 * first.days < same.days.expected <= first.days
 
 
-def test_decoding_alone_reads_the_weights_once_a_token() -> None:
-    """Llama 2 7B in 16 bits on an A100: 13.21 GB without the embedding, at 2,039 GB/s, and 32 layers of 0.1 ms."""
-    model = model_named("llama-2-7b")
-    step = decode_step_s(model, A100, 1, 0, bytes_per_param=2)
-    assert step == pytest.approx(13.214e9 / 2039e9 + 32 * 1e-4, rel=0.001)
-
-
-def test_more_users_take_more_devices_and_an_answer_costs_less() -> None:
-    model = model_named("qwen3-8b")
-    plans = [plan_serve(model, H100, users, 8192, usd_per_hour=2.5) for users in (1, 10_000, 100_000_000)]
-    assert plans[0].devices == 1
-    assert plans[0].devices < plans[1].devices < plans[2].devices
-    costs = [plan.cost_usd_per_answer or 0 for plan in plans]
-    assert costs[0] > costs[1] >= costs[2] > 0
-    assert plan_serve(model, H100, 10_000, 8192, usd_per_hour=2.5, revenue_usd_per_answer=1).pays is True
-    assert plan_serve(model, H100, 1, 8192, usd_per_hour=2.5, revenue_usd_per_answer=1e-9).pays is False
-    small = plan_serve(model, H100, 10_000, 8192, quantisation="int4")
-    assert small.weights_gb < plans[1].weights_gb / 3
-    with pytest.raises(FeilunError) as refused:
-        plan_serve(model_named("llama-3.1-405b"), facts.device("4090"), 1, 8192)
-    assert "int4" in refused.value.text.en
-
-
-def test_speculation_is_worth_the_guesses_that_are_taken() -> None:
-    """Y. Leviathan et al. 2023, theorem 3.8, against its own expectation summed over where the first guess fails."""
-    accept, guesses = 0.8, 5
-    tokens = sum(accept**k * (1 - accept) * (k + 1) for k in range(guesses)) + accept**guesses * (guesses + 1)
-    assert speculation_gain(accept, guesses, 0.0) == pytest.approx(tokens)
-    assert speculation_gain(0.0, guesses, 0.1) < 1
-
-
 def test_an_adapter_needs_less_than_all_weights() -> None:
     model, device = model_named("qwen3-8b"), facts.device("4090")
     q = plan_finetune(model, 1e7, device, "qlora")
@@ -367,6 +396,14 @@ def test_devices_are_found_by_what_people_call_them(said: str, device: str) -> N
     assert facts.device(said).name == device
 
 
+@pytest.mark.parametrize("said", ["Ascend 910B", "910B", "Ascend 910"])
+def test_of_several_bins_one_has_to_be_chosen(said: str) -> None:
+    with pytest.raises(FeilunError) as refused:
+        facts.device(said)
+    assert "910B4" in refused.value.text.en
+    assert "H100" not in refused.value.text.en
+
+
 def test_an_unknown_device_says_what_there_is() -> None:
     for name in ("Quantum 9", "910B", ""):
         with pytest.raises(FeilunError) as refused:
@@ -411,6 +448,12 @@ def test_what_would_fit_does(params: float, count: int, name: str) -> None:
         if fits.params is not None:
             assert fits.params < params
             assert best_layout(Model.of_size(fits.params), device, count, length=2048) is not None
+
+
+def test_losses_that_rise_show_no_law() -> None:
+    with pytest.raises(FeilunError) as refused:
+        plan_scaling([Point(name=str(k), flops=10.0**k, loss=3 + k / 100) for k in range(15, 20)])
+    assert refused.value.code == "no_law"
 
 
 def test_quantities_with_units_and_wrong_ones() -> None:

@@ -55,6 +55,8 @@ class ModelQuestion(BaseModel):
         if self.model is not None and params is not None:
             raise _alone("model", "Give --params or --model, not both.", "--params 与 --model 只能给出一个。")
         if self.model is not None:
+            if self.active is not None:
+                raise _alone("active", "--active goes with --params.", "--active 需与 --params 一起使用。")
             if not _SIZE.fullmatch(self.model):
                 return known_model(self.model)
             params = self.model
@@ -67,7 +69,13 @@ class ModelQuestion(BaseModel):
                 param="params",
             )
         size = quantities.bounded(quantities.count(params), quantities.MOST_PARAMS, "params", params)
-        passed = min(size, quantities.count(self.active)) if self.active else size
+        passed = quantities.count(self.active) if self.active else size
+        if not 0 < passed <= size:
+            raise _alone(
+                "active",
+                "--active is a part of --params, or all of it.",
+                "--active 须大于 0 且不超过 --params。",
+            )
         # Models that are served share keys and values among the heads of a group.
         return Model.of_size(size, passed, config=shape_of(passed, kv_heads=8) if serving else None)
 

@@ -12,7 +12,8 @@ from feilun.plan.arithmetic import Model
 from feilun.plan.deadline import even
 from feilun.plan.facts import Device
 from feilun.plan.fits import Fits, does_not_fit, training_fits
-from feilun.plan.train import Note, Terms, TrainPlan, plan_train
+from feilun.plan.notes import Note
+from feilun.plan.train import Terms, TrainPlan, arranged, plan_train, speed_of
 from feilun.text import FeilunError
 
 COMPUTE_OPTIMAL, OVER_TRAINED = 20.0, 200.0
@@ -81,6 +82,7 @@ def solve_budget(
             raise _too_little(budget_usd, price, ratio, device, count, terms)
         loss = expected_loss(plan.model.params, plan.tokens)
         variants.append(Variant(kind=kind, tokens_per_param=ratio, loss=loss, plan=plan))
+    variants[0].plan.notes.append(FINAL_RUN)
     return BudgetPlan(budget_usd=budget_usd, variants=variants)
 
 
@@ -91,31 +93,65 @@ def _affordable(
 
     Work grows with the square of the parameters, so what is too much or too little by a factor is met by its root.
     """
-    params, most = 1e9, LARGEST
-    machines = count or min(TOGETHER, even(math.ceil(hours / 24 / (within or MONTH))))
+    wanted = count or min(TOGETHER, even(math.ceil(hours / 24 / (within or MONTH))))
+    params, most = _guess(ratio, hours, device, wanted, terms), LARGEST
     best: TrainPlan | None = None
     for _ in range(TRIES):
         params = _rounded(min(max(params, SMALLEST), most))
         model = Model.of_size(params)
-        plan = plan_train(model, ratio * params, device, machines, **terms, must_fit=False)
+        plan = plan_train(model, ratio * params, device, wanted, **terms, must_fit=False)
         if plan.layout is None:
-            fits = _fits(model, device, machines, terms)
+            fits = _fits(model, device, wanted, terms)
             if count is None and fits.count is not None:
-                machines = fits.count
+                plan = plan_train(model, ratio * params, device, fits.count, **terms, must_fit=False)
             elif fits.params is not None:
-                most = params = fits.params
+                most = params = _largest(fits.params, params, device, wanted, terms)
+                continue
             else:
-                raise does_not_fit(model, device, machines, plan.model.length, fits)
-            continue
+                raise does_not_fit(model, device, wanted, plan.model.length, fits)
         spent = max(plan.accelerator_hours / hours, plan.days.expected / within if within else 0.0)
         if spent <= 1 and (best is None or params > best.model.params):
             best = plan
         if CLOSE <= spent <= 1 or (spent <= 1 and params >= most) or (spent > 1 and params <= SMALLEST):
             break
         params *= (0.999 / spent) ** 0.5
-    if best is not None and best.accelerator_hours < MUCH * hours:
-        best.notes.append(_full(best) if best.model.params >= most else _in_time(best))
+    if best is None:
+        return None
+    if best.accelerator_hours < MUCH * hours:
+        best.notes.append(_full(best) if most < LARGEST else _in_time(best) if within else TWICE)
+    elif count is None and within is None and best.days.expected > 2 * MONTH:
+        best.notes.append(_long(best))
     return best
+
+
+def _largest(fitting: float, too_large: float, device: Device, count: int, terms: Terms) -> float:
+    """Parameters of the largest model that so many devices hold, within 3%."""
+    while too_large / fitting > 1.03:
+        params = (fitting * too_large) ** 0.5
+        layout = arranged(
+            Model.of_size(params),
+            device,
+            count,
+            length=terms.get("length", 2048),
+            recompute=terms.get("recompute"),
+            batch_tokens=terms.get("batch_tokens"),
+            tflops=terms.get("tflops"),
+        )
+        fitting, too_large = (fitting, params) if layout is None else (params, too_large)
+    return fitting
+
+
+def _guess(ratio: float, hours: float, device: Device, count: int, terms: Terms) -> float:
+    """Parameters whose products alone, 6 N D, take so long."""
+    speed = speed_of(
+        Model.of_size(1e10),
+        device,
+        count,
+        recompute="none",
+        tflops=terms.get("tflops"),
+        precision=terms.get("precision", "bf16"),
+    )
+    return (hours * 3600 * speed.tflops * 1e12 / (6 * ratio)) ** 0.5
 
 
 def _fits(model: Model, device: Device, count: int, terms: Terms) -> Fits:
@@ -133,6 +169,25 @@ def _full(plan: TrainPlan) -> Note:
     return Note(
         en=f"{plan.count:,} x {plan.device} hold no larger model: more devices would use the rest of the money.",
         zh=f"{plan.count:,} 张 {plan.device} 容纳不下更大的模型：余下的预算需要更多设备才用得上。",
+    )
+
+
+TWICE = Note(
+    en="A model a little larger fits only if its layers are computed twice, and that costs more than there is.",
+    zh="再大一点的模型只有重算各层才放得下，而那会超出预算。",
+)
+
+FINAL_RUN = Note(
+    en="The money is that of the final run, as expected. Trial runs before it cost about as much again (whole programme).",
+    zh="预算指最终一次训练的预计费用；此前的试验大约还要同样多（见整个项目）。",
+)
+
+
+def _long(plan: TrainPlan) -> Note:
+    return Note(
+        en=f"No more than {TOGETHER:,} devices are planned together, since more would stop too often; as one run on {plan.count:,} it "
+        "takes that long (--deadline, --count).",
+        zh=f"一个集群最多按 {TOGETHER:,} 张设备规划，更多则中断过于频繁；在 {plan.count:,} 张上单次训练需要这么久（--deadline、--count）。",
     )
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from feilun.plan.arithmetic import Model
 from feilun.plan.deadline import in_time
 from feilun.plan.facts import Device
-from feilun.plan.train import Note, plan_train
+from feilun.plan.notes import Note
+from feilun.plan.train import plan_train
 
 USUAL = (
     "H100 SXM 80GB",
@@ -35,6 +36,8 @@ class Compared(BaseModel):
     high: float
     fits: bool
     cost_usd: float | None
+    basis: str
+    """What the price is of, see `Cost`."""
     mwh: float
     co2e_t: float
     utilisation: float
@@ -55,9 +58,12 @@ def compare(
 ) -> Comparison:
     """``count`` of each device; the first is what the others are measured against.
 
-    How many devices are as fast is solved for, as for a deadline: of many each is slower, and they stop more often.
+    How many devices are as fast is solved for, as for a deadline: of many each is slower, and they stop more often. Raises
+    `FeilunError` (``does_not_fit``) if the first cannot train the model.
     """
-    plans = [plan_train(model, tokens, each, count, length=length, must_fit=False) for each in devices]
+    plans = [
+        plan_train(model, tokens, each, count, length=length, must_fit=each is devices[0]) for each in devices
+    ]
     first = plans[0]
     rows: list[Compared] = []
     for device, plan in zip(devices, plans, strict=True):
@@ -72,6 +78,7 @@ def compare(
                 high=plan.days.high,
                 fits=plan.layout is not None,
                 cost_usd=plan.cost_usd.expected,
+                basis=plan.cost_usd.basis,
                 mwh=plan.energy.mwh,
                 co2e_t=plan.energy.co2e_t,
                 utilisation=plan.speed.utilisation,

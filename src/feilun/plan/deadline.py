@@ -17,9 +17,9 @@ from feilun.plan.train import (
     TrainPlan,
     arranged,
     check_possible,
-    habit,
     plan_train,
     speed_of,
+    usual,
 )
 from feilun.text import FeilunError
 
@@ -97,7 +97,10 @@ def _least(model: Model, tokens: float, device: Device, within: float, terms: Te
 
 def _days(model: Model, tokens: float, device: Device, count: int, terms: Terms) -> float:
     """Expected, if no more than is usual must be computed twice: a plan's are these or more."""
-    length, again = terms.get("length", 2048), terms.get("recompute") or habit(model, device)
+    length, again = (
+        terms.get("length", 2048),
+        terms.get("recompute") or usual(model, device, terms.get("tflops")),
+    )
     speed = speed_of(
         model,
         device,
@@ -118,6 +121,7 @@ def _layout(model: Model, device: Device, count: int, terms: Terms) -> Layout | 
         length=terms.get("length", 2048),
         recompute=terms.get("recompute"),
         batch_tokens=terms.get("batch_tokens"),
+        tflops=terms.get("tflops"),
     )
 
 

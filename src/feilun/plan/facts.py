@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from feilun.model.config import ModelConfig
 from feilun.text import FeilunError
@@ -23,6 +23,25 @@ PURCHASE_YEARS, PURCHASE_USE = 4.0, 0.8
 
 HOST_SHARE = 0.5
 """What servers, network and rooms add to the price of the devices in them (assumed)."""
+
+WALL, PUE = 1.2, 1.1
+"""Of a device's rated power: what it draws with its share of the server (MLPerf Training 5.0, B200); and what the building adds
+(power usage effectiveness)."""
+
+UNKNOWN_TDP_W = 400.0
+
+ELECTRICITY_USD_KWH = 0.1
+"""For bought devices (assumed); a rent has it in it."""
+
+
+ASSUMED = "assumed"
+"""`Device.confidence` of a machine that nobody has measured."""
+
+Positive = Annotated[float, Field(gt=0, lt=1e18, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+PCIE_GBS = 64.0
+"""Both directions of PCIe 4.0 x16."""
 
 
 class Device(BaseModel):
@@ -59,7 +78,13 @@ class Device(BaseModel):
 
     @property
     def cpu(self) -> bool:
-        return self.tflops < 5
+        """A processor, no accelerator."""
+        return self.vendor in ("x86", "cpu")
+
+    @property
+    def linked(self) -> bool:
+        """Whether devices of a server have more than PCIe between them; where it is not known, they are taken to."""
+        return self.link_gbs is None or self.link_gbs > PCIE_GBS
 
     @property
     def servers_of(self) -> int:
@@ -67,13 +92,20 @@ class Device(BaseModel):
         return 1 if self.cpu else 8
 
     @property
+    def wall_w(self) -> float:
+        """At the meter of the building."""
+        return (self.tdp_w or UNKNOWN_TDP_W) * (1.0 if self.cpu else WALL) * PUE
+
+    @property
     def usd_per_hour(self) -> float | None:
-        """The geometric mean of rents; without any, the purchase price spread over its hours of use; None: unknown."""
+        """The geometric mean of rents; without any, the purchase price spread over its hours of use, and electricity; None:
+        unknown."""
         low, high = self.rent_low_usd_h, self.rent_high_usd_h
         if low is not None:
             return (low * (high or low)) ** 0.5
         if self.purchase_usd is not None:
-            return self.purchase_usd * (1 + HOST_SHARE) / (PURCHASE_YEARS * 8766 * PURCHASE_USE)
+            bought = self.purchase_usd * (1 + HOST_SHARE) / (PURCHASE_YEARS * 8766 * PURCHASE_USE)
+            return bought + self.wall_w / 1000 * ELECTRICITY_USD_KWH
         return None
 
 
@@ -85,19 +117,20 @@ class Run(BaseModel):
     id: str
     model: str = ""
     arch: str = "dense"
-    params_total_b: float
-    params_active_b: float
-    tokens_b: float
-    n_layers: int | None = None
-    d_model: int | None = None
-    seq_len: int | None = None
+    params_total_b: Positive
+    params_active_b: Positive
+    tokens_b: Positive
+    n_layers: Annotated[int, Field(gt=0, le=10**5)] | None = None
+    d_model: Annotated[int, Field(gt=0, le=10**7)] | None = None
+    seq_len: Annotated[int, Field(gt=0, le=10**9)] | None = None
     accelerator: str
-    n_accel: float | None = None
-    days: float | None = None
-    accel_hours: float | None = None
-    reported_tflops_per_accel: float | None = None
-    reported_mfu: float | None = None
-    reported_hfu: float | None = None
+    n_accel: Positive | None = None
+    days: Positive | None = None
+    accel_hours: Positive | None = None
+    reported_tflops_per_accel: Positive | None = None
+    reported_mfu: Share | None = None
+    """Shares, no percentages."""
+    reported_hfu: Share | None = None
     full_recompute: bool = False
     precision: str = "bf16"
     energy_mwh: float | None = None
@@ -192,13 +225,8 @@ def device(name: str, among: Mapping[str, Device] | None = None) -> Device:
         return known[name]
     parts = _parts(name)
     found = [one for one in known.values() if parts and parts <= _parts(one.name)]
-    if not found and len(parts) == 1:
-        (stem,) = parts
-        bins = [
-            one
-            for one in known.values()
-            if any(re.fullmatch(rf"{re.escape(stem)}\d", p) for p in _parts(one.name))
-        ]
+    if not found:
+        bins = [one for one in known.values() if _is_bin(_parts(one.name), parts)]
         if bins:
             raise _unknown(name, [one.name for one in bins], "comes in several bins", "有多个分档")
     if not found:
@@ -209,14 +237,20 @@ def device(name: str, among: Mapping[str, Device] | None = None) -> Device:
     return max((one for one in found if one.tflops == found[0].tflops), key=lambda one: one.memory_gb)
 
 
+def _is_bin(parts: set[str], asked: set[str]) -> bool:
+    """Whether a device is one of the bins, as 910B4, of what was asked for."""
+    missing = asked - parts
+    return len(missing) == 1 and any(re.fullmatch(rf"{re.escape(*missing)}[a-z]?\d?", part) for part in parts)
+
+
 def _parts(name: str) -> set[str]:
     """``A100-SXM4-80G`` -> {a100, sxm, 80gb}."""
-    cut = re.sub(r"(?<=[a-z])(?=\d{4}\b)", " ", name.lower())
+    cut = re.sub(r"\btpu\W*v", "tpu v", re.sub(r"(?<=[a-z])(?=\d{4}\b)", " ", name.lower()))
     words = re.findall(r"[a-z0-9]+", cut)
     words = [re.sub(r"^(\d+)g(i?b)?$", r"\1gb", word) for word in words]
     words = [re.sub(r"^sxm\d?$", "sxm", word) for word in words]
     fillers = {"nvidia", "amd", "huawei", "google", "geforce", "tesla", "instinct"}
-    return {word for word in words if word not in fillers}
+    return {word for word in words if word not in fillers and not re.fullmatch(r"hbm\d?e?", word)}
 
 
 def _unknown(name: str, near: list[str], en: str, zh: str) -> FeilunError:
@@ -240,9 +274,6 @@ def parsed_runs(table: Iterable[Mapping[str, str]]) -> list[Run | tuple[str, str
                 if one not in filled and other in filled:
                     filled[one] = filled[other]
             run = Run.model_validate({"id": name, **filled})
-            sizes = (run.params_active_b, run.params_total_b, run.tokens_b, run.n_accel or 1)
-            if not all(0 < size < 1e18 for size in sizes):
-                raise ValueError("sizes must be above 0")
             found.append(run)
         except ValueError as error:
             found.append((name, _short(error)))

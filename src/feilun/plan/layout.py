@@ -17,6 +17,9 @@ NETWORK_SHARE, LINK_SHARE = 0.7, 0.7
 
 DEFAULT_NETWORK_GBIT, DEFAULT_LINK_GBS = 100.0, 64.0
 
+USUAL_OVERHEAD = 0.6
+"""`Layout.overhead` of published runs, the median of 87: their utilisation has so much in it already."""
+
 OVERLAP = 0.7
 """Share of the traffic between data-parallel devices that is hidden behind computation."""
 

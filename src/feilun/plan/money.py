@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from feilun.plan.facts import Device
+from feilun.plan.facts import UNKNOWN_TDP_W, Device
 
-DRAW, WALL, PUE = 0.91, 1.2, 1.1
-"""Of the rated power: what a device draws in training (Olmo 3: 0.89 to 0.93), with its share of the server (MLPerf Training 5.0,
-B200: 1.2); and what the building adds (power usage effectiveness)."""
-
-UNKNOWN_TDP_W = 400.0
+DRAW = 0.91
+"""Of the rated power: what a device draws in training (Olmo 3: 0.89 to 0.93)."""
 
 CARBON_KG_PER_KWH = 0.445
 """Of the world's electricity in 2024 (International Energy Agency, Electricity 2025)."""
@@ -60,11 +57,10 @@ def energy_of(
 ) -> Energy:
     """Of so many device-hours, ``count`` devices at a time."""
     watts = device.tdp_w or UNKNOWN_TDP_W
-    wall_w = watts * (1.0 if device.cpu else WALL) * PUE
-    mwh = hours * wall_w / 1e6
+    mwh = hours * device.wall_w / 1e6
     return Energy(
         devices_mwh=hours * watts * DRAW / 1e6,
         mwh=mwh,
         co2e_t=mwh * carbon_kg_per_kwh,
-        mw=count * wall_w / 1e6,
+        mw=count * device.wall_w / 1e6,
     )

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from feilun.plan import facts
-from feilun.plan.facts import Device
+from feilun.plan.facts import ASSUMED, Device, Positive
 from feilun.text import FeilunError
 from feilun.workspace import write_atomically
 
@@ -27,12 +27,12 @@ class Probe(BaseModel):
 
     machine: str
     cores: int
-    tflops: float
+    tflops: Positive
     """Of the fastest float32 product."""
     tflops_by_size: dict[str, float]
-    bandwidth_gbs: float
+    bandwidth_gbs: Positive
     """At which a matrix too large for the caches is read."""
-    memory_gb: float
+    memory_gb: Positive
     seconds: float
     measured: str
 
@@ -106,7 +106,13 @@ def device(name: str, workspace: Path | None = None) -> Device:
         return found.device()
     two = facts.device("CPU 2 vCPU")
     cores = os.cpu_count() or 1
-    update = {"name": HERE, "tflops": two.tflops * cores / 2, "memory_gb": _memory_gb(), "tdp_w": 5.0 * cores}
+    update = {
+        "name": HERE,
+        "tflops": two.tflops * cores / 2,
+        "memory_gb": _memory_gb(),
+        "tdp_w": 5.0 * cores,
+        "confidence": ASSUMED,
+    }
     return two.model_copy(update={**update, "attainable_tflops": update["tflops"]})
 
 

@@ -55,6 +55,9 @@ class _Optimiser(_Part):
     kind: str = "adamw"
 
 
+TRAINED = {"pretrain", "pipeline", "sft", "reward", "dpo", "kto", "ppo", "grpo"}
+
+
 class _Recipe(_Part):
     kind: str = "pretrain"
     tokenizer: _Tokenizer = Field(default_factory=_Tokenizer)
@@ -130,7 +133,17 @@ def of_recipe(
 
 
 def pretraining_of(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a pipeline as it stands in its file the recipe of its base model, at the size that it names; others are as they are."""
+    """Of a pipeline as it stands in its file the recipe of its base model, at the size that it names; others are as they are.
+
+    Raises `FeilunError` (``recipe_invalid``) for a file that is no recipe of `feilun train`.
+    """
+    if table.get("kind") not in TRAINED:
+        raise FeilunError(
+            "This is no recipe of a training run (its kind would be pretrain, pipeline, sft or another), so there is nothing to plan.",
+            "这不是训练配方（其 kind 应为 pretrain、pipeline、sft 等），没有可计划的内容。",
+            code="recipe_invalid",
+            status=422,
+        )
     if table.get("kind") != "pipeline":
         return table
     size: Mapping[str, Any] = table.get("sizes", {}).get(table.get("size"), {})

@@ -17,6 +17,9 @@ from feilun.plan import facts
 from feilun.text import FeilunError
 
 EXPONENTS = tuple(0.02 * step for step in range(1, 51))
+LEAST_GAIN = 1e-3
+"""Share of the loss by which the largest run must be better than the smallest."""
+
 LEAST_RUNS = 4
 
 
@@ -101,7 +104,7 @@ def plan_scaling(
 ) -> ScalingPlan:
     """The law, its curve up to ``to_flops`` (default: a thousand times the largest run), and when a loss is reached.
 
-    Raises `FeilunError` (``too_few_runs``) for fewer than four runs of different sizes.
+    Raises `FeilunError`: ``too_few_runs`` for fewer than four runs of different sizes, ``no_law`` if larger ones are no better.
     """
     usable = [p for p in points if 0 < p.flops < math.inf and 0 < p.loss < math.inf]
     if len({p.flops for p in usable}) < LEAST_RUNS:
@@ -114,6 +117,13 @@ def plan_scaling(
             status=422,
         )
     law = fit(usable)
+    if law.loss(max(p.flops for p in usable)) > law.loss(min(p.flops for p in usable)) * (1 - LEAST_GAIN):
+        raise FeilunError(
+            "The losses do not fall with the operations: such runs show no law. Were they trained alike, on the same text?",
+            "损失没有随计算量下降：这些训练中看不出规律。它们的训练方式和文本相同吗？",
+            code="no_law",
+            status=422,
+        )
     others = [fit([p for p in usable if p is not left]) for left in usable]
     largest, smallest = max(p.flops for p in usable), min(p.flops for p in usable)
     end = max(to_flops or 1000 * largest, largest * 1.001)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -44,6 +44,9 @@ LEAST_TOKENS_PER_SECOND = 10.0
 """A reader should not wait for words."""
 
 MOST_ROWS = 512
+SURE = 1.4
+"""Speeds are this much more or less: the largest miss among the 13 published decoding speeds."""
+
 MONTH_H = 730.5
 
 
@@ -56,6 +59,9 @@ class ServePlan(BaseModel):
     context: int
     quantisation: Quantisation
     speculative: bool
+    speculation: float | None
+    """Speed of a full batch with guessing ahead to that without; None without. Below 1 it is not worth it: a step that is busy with
+    products has none to spare."""
     weights_gb: float
     kv_mb_per_token: float
     kv_gb_per_user: float
@@ -73,9 +79,15 @@ class ServePlan(BaseModel):
     first_token_s: float
     tokens_per_second: float
     """Of all replicas, full."""
+    tokens_per_second_low: float
+    tokens_per_second_high: float
     cost_usd_per_hour: float | None
     cost_usd_per_million_tokens: float | None
     cost_usd_per_answer: float | None
+    cost_usd_per_answer_low: float | None
+    """At the lowest rent and the highest speed,"""
+    cost_usd_per_answer_high: float | None
+    """and the other way round."""
     cost_usd_per_user_month: float | None
     answers_per_user_day: float
     revenue_usd_per_answer: float | None
@@ -99,15 +111,17 @@ def decode_step_s(
     bytes_per_param: float,
     tensor: int = 1,
     kv_element: float = 2,
+    guesses: int = 0,
 ) -> float:
     """Seconds of a step that gives each of ``rows`` answers a token: weights and caches are read, and products made.
 
-    A mixture of experts reads more of its experts the more rows there are.
+    A mixture of experts reads more of its experts the more tokens there are. ``guesses``: so many tokens more of each row are
+    checked in the same step.
     """
-    config = model.config
-    passed = model.params * (1 - (1 - model.active / model.params) ** rows) if model.moe else model.active
+    config, tokens = model.config, rows * (guesses + 1)
+    passed = model.params * (1 - (1 - model.active / model.params) ** tokens) if model.moe else model.active
     read = passed * bytes_per_param + rows * kv_bytes(config, length, kv_element)
-    computed = rows * decode_flops_per_token(model, length) / (PREFILL * device.tflops * 1e12)
+    computed = tokens * decode_flops_per_token(model, length) / (PREFILL * device.tflops * 1e12)
     layer = CPU_LAYER_S if device.cpu else LAYER_S
     between = 2 * SHARED_S * config.layers if tensor > 1 else 0.0
     return max(read / (device.bandwidth_gbs * 1e9), computed) / tensor + layer * config.layers + between
@@ -135,36 +149,24 @@ def plan_serve(
     Each answer is given with a full context, half of it read anew. Raises `FeilunError` (``does_not_fit``) if a server's devices
     together cannot hold the model and one user's cache.
     """
-    bytes_per_param = BYTES_PER_PARAM[quantisation]
-    weights = model.params * bytes_per_param
-    cache = kv_bytes(model.config, context)
-    tensor = next((n for n in _sizes(device) if weights + cache <= ROOM * n * device.memory_gb * 1e9), None)
-    if tensor is None:
+    draft = (accept, guesses, draft_cost) if speculative else None
+    busiest = users * answers_per_user_day * peak / 86400
+    sized = [
+        _fleet(model, device, size, context, quantisation, draft, answer_tokens, busiest, users)
+        for size in _sizes(device)
+        if _holds(model, device, size, context, quantisation, draft)
+    ]
+    if not sized:
         raise _does_not_fit(model, device, context, quantisation)
-    free = ROOM * tensor * device.memory_gb * 1e9 - weights
-
-    def step(rows: int) -> float:
-        return decode_step_s(model, device, rows, context, bytes_per_param=bytes_per_param, tensor=tensor)
-
-    gain = max(1.0, speculation_gain(accept, guesses, draft_cost)) if speculative else 1.0
-    rows = max(1, min(MOST_ROWS, int(free // cache)))
-    while rows > 1 and gain / step(rows) < LEAST_TOKENS_PER_SECOND:
-        rows //= 2
-    full = gain / step(rows)
-    prompt = context // 2
-    reading = 2 * model.active + attention_flops_per_token(model.config, prompt) / 3
-    prefill = PREFILL * device.tflops * 1e12 * tensor / reading
-    seconds = (
-        answer_tokens / full + rows * prompt / prefill
-    )  # between the steps the prompts of all are read, one by one
-    busy = users * answers_per_user_day * peak * seconds / 86400
-    replicas = max(1, math.ceil(busy / rows - 1e-9))
-    devices = replicas * tensor
-    price = cost_of(device, devices, usd_per_hour).expected
+    fleet = min(sized, key=lambda one: (one.devices, one.size))
+    price = cost_of(device, fleet.devices, usd_per_hour)
     answers_hour = users * answers_per_user_day / 24
     # A replica that is full gives an answer each ``seconds / rows``; what is paid for idle hours is in the cost of an answer.
-    tokens_hour = replicas * rows * answer_tokens / seconds * 3600
-    per_answer = None if price is None else price / answers_hour
+    tokens_hour = fleet.replicas * fleet.rows * answer_tokens / fleet.seconds * 3600
+    per_answer, low, high = (
+        None if each is None else each / answers_hour for each in (price.expected, price.low, price.high)
+    )
+    cache = kv_bytes(model.config, context)
     return ServePlan(
         model=model.name,
         device=device.name,
@@ -172,29 +174,132 @@ def plan_serve(
         context=context,
         quantisation=quantisation,
         speculative=speculative,
-        weights_gb=weights / 1e9,
+        speculation=fleet.speculation,
+        weights_gb=model.params * BYTES_PER_PARAM[quantisation] / 1e9,
         kv_mb_per_token=cache / context / 1e6,
         kv_gb_per_user=cache / 1e9,
-        devices_per_replica=tensor,
-        concurrency_per_replica=rows,
-        replicas=replicas,
-        devices=devices,
-        busy_users=busy,
-        decode_tokens_per_second_alone=gain / step(1),
-        decode_tokens_per_second_busy=full,
-        prefill_tokens_per_second=prefill,
-        first_token_s=prompt / prefill + step(1),
+        devices_per_replica=fleet.size,
+        concurrency_per_replica=fleet.rows,
+        replicas=fleet.replicas,
+        devices=fleet.devices,
+        busy_users=fleet.busy,
+        decode_tokens_per_second_alone=fleet.alone,
+        decode_tokens_per_second_busy=fleet.full,
+        prefill_tokens_per_second=fleet.prefill,
+        first_token_s=fleet.first_token_s,
         tokens_per_second=tokens_hour / 3600,
-        cost_usd_per_hour=price,
-        cost_usd_per_million_tokens=None if price is None else price / tokens_hour * 1e6,
+        tokens_per_second_low=tokens_hour / 3600 / SURE,
+        tokens_per_second_high=tokens_hour / 3600 * SURE,
+        cost_usd_per_hour=price.expected,
+        cost_usd_per_million_tokens=None if price.expected is None else price.expected / tokens_hour * 1e6,
         cost_usd_per_answer=per_answer,
-        cost_usd_per_user_month=None if price is None else price * MONTH_H / users,
+        cost_usd_per_answer_low=None if low is None else low / SURE,
+        cost_usd_per_answer_high=None if high is None else high * SURE,
+        cost_usd_per_user_month=None if price.expected is None else price.expected * MONTH_H / users,
         answers_per_user_day=answers_per_user_day,
         revenue_usd_per_answer=revenue_usd_per_answer,
         pays=None
         if per_answer is None or revenue_usd_per_answer is None
         else revenue_usd_per_answer >= per_answer,
-        mw=devices * (device.tdp_w or 400) * 1.2 * 1.1 / 1e6,
+        mw=fleet.devices * device.wall_w / 1e6,
+    )
+
+
+Draft = tuple[float, int, float]
+"""Of a small model that guesses ahead: the chance that a guess is taken, how many there are, and the cost of one in steps of the
+model, which is also taken for its share of the memory."""
+
+
+class _Fleet(NamedTuple):
+    """Replicas of ``size`` devices each, enough for the busiest hour. Tokens a second are of one answer."""
+
+    size: int
+    rows: int
+    alone: float
+    full: float
+    speculation: float | None
+    prefill: float
+    first_token_s: float
+    seconds: float
+    """Of an answer."""
+    busy: float
+    replicas: int
+
+    @property
+    def devices(self) -> int:
+        return self.replicas * self.size
+
+
+def _free(model: Model, device: Device, size: int, quantisation: Quantisation, draft: Draft | None) -> float:
+    """Bytes that are left for caches."""
+    weights = model.params * BYTES_PER_PARAM[quantisation] * (1 + (draft[2] if draft else 0))
+    return ROOM * size * device.memory_gb * 1e9 - weights
+
+
+def _holds(
+    model: Model,
+    device: Device,
+    size: int,
+    context: int,
+    quantisation: Quantisation,
+    draft: Draft | None = None,
+) -> bool:
+    return kv_bytes(model.config, context) <= _free(model, device, size, quantisation, draft)
+
+
+def _fleet(
+    model: Model,
+    device: Device,
+    size: int,
+    context: int,
+    quantisation: Quantisation,
+    draft: Draft | None,
+    answer_tokens: int,
+    busiest: float,
+    users: int,
+) -> _Fleet:
+    """``busiest``: answers that begin in a second."""
+
+    def step(rows: int, guesses: int = 0) -> float:
+        return decode_step_s(
+            model,
+            device,
+            rows,
+            context,
+            bytes_per_param=BYTES_PER_PARAM[quantisation],
+            tensor=size,
+            guesses=guesses,
+        )
+
+    def speed(rows: int) -> float:
+        plain = step(rows)
+        if draft is None:
+            return 1 / plain
+        accept, guesses, cost = draft
+        # In products that are not free the checking costs more than the step that the theorem takes it for.
+        return speculation_gain(accept, guesses, cost + (step(rows, guesses) / plain - 1) / guesses) / plain
+
+    cache = kv_bytes(model.config, context)
+    rows = max(1, min(MOST_ROWS, int(_free(model, device, size, quantisation, draft) // cache)))
+    while rows > 1 and speed(rows) < LEAST_TOKENS_PER_SECOND:
+        rows //= 2
+    prompt = context // 2
+    reading = 2 * model.active + attention_flops_per_token(model.config, prompt) / 3
+    prefill = PREFILL * device.tflops * 1e12 * size / reading
+    # Between the steps the prompts of all are read, one by one.
+    seconds = answer_tokens / speed(rows) + rows * prompt / prefill
+    busy = min(float(users), busiest * seconds)
+    return _Fleet(
+        size=size,
+        rows=rows,
+        alone=speed(1),
+        full=speed(rows),
+        speculation=None if draft is None else speed(rows) * step(rows),
+        prefill=prefill,
+        first_token_s=prompt / prefill + step(1),
+        seconds=seconds,
+        busy=busy,
+        replicas=max(1, math.ceil(busy / rows - 1e-9)),
     )
 
 

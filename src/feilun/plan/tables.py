@@ -9,7 +9,8 @@ from rich.text import Text as Line
 
 from feilun.plan.days import Days
 from feilun.plan.layout import Layout
-from feilun.plan.train import Note, TrainPlan
+from feilun.plan.notes import Note
+from feilun.plan.train import TrainPlan
 from feilun.text import Text, say
 
 Rows = Iterable[tuple[str, str]]

@@ -19,8 +19,8 @@ from feilun.text import say
 
 def _prices() -> str:
     return say(
-        "Prices are rents where there are any, else what was paid for the device spread over four years, without electricity.",
-        "有租价的按租价，否则按购价在四年内摊销，不含电费。",
+        "Prices are rents where there are any. * bought: the list price and its servers spread over four years, and electricity.",
+        "有租价的按租价。* 为购买：标价及服务器在四年内摊销，另加电费。",
     )
 
 
@@ -32,11 +32,10 @@ def tables_of(answer: TrainPlan | Plans | BudgetPlan) -> list[Table | Line]:
         said = {note.en: note for one in answer.variants for note in one.plan.notes}
         return [budget_table(answer), *notes(said.values())]
     said = {note.en: note for plan in answer.plans if plan.layout for note in plan.notes}
-    bases = {plan.cost_usd.basis.split()[0] for plan in answer.plans}
     return [
         plans_table((str(place), plan) for place, plan in enumerate(answer.plans, 1)),
         *notes(said.values()),
-        *([Line(_prices())] if {"rent", "purchase"} <= bases else []),
+        *([Line(_prices())] if any(_bought(plan.cost_usd.basis) for plan in answer.plans) else []),
     ]
 
 
@@ -83,7 +82,7 @@ def plans_table(plans: Iterable[tuple[str, TrainPlan]]) -> Table:
                 + ("" if plan.layout else say(" (does not fit)", "（放不下）")),
                 span(plan.days.expected),
                 spans(plan.days.low, plan.days.high),
-                _dollars(plan.cost_usd.expected),
+                _dollars(plan.cost_usd.expected) + _bought(plan.cost_usd.basis),
                 power(plan.energy.mw),
                 f"{plan.stops_per_day:,.3g}",
             )
@@ -91,6 +90,11 @@ def plans_table(plans: Iterable[tuple[str, TrainPlan]]) -> Table:
         ),
         whole=range(2, 6),
     )
+
+
+def _bought(basis: str) -> str:
+    """The mark of a price that is no rent."""
+    return " *" if basis.startswith("purchase") else ""
 
 
 def _dollars(value: float | None) -> str:
@@ -143,7 +147,8 @@ def catalogue_tables(devices: Iterable[Device], models: Mapping[str, float]) -> 
 
 def compare_tables(found: Comparison) -> list[Table | Line]:
     said = {note.en: note for row in found.rows if row.fits for note in row.notes}
-    return [_compared(found), *notes(said.values())]
+    bought = any(_bought(row.basis) for row in found.rows)
+    return [_compared(found), *notes(said.values()), *([Line(_prices())] if bought else [])]
 
 
 def _compared(found: Comparison) -> Table:
@@ -165,7 +170,7 @@ def _compared(found: Comparison) -> Table:
                 + ("" if row.fits else say(" (does not fit)", "（放不下）")),
                 span(row.days),
                 spans(row.low, row.high),
-                _dollars(row.cost_usd),
+                _dollars(row.cost_usd) + _bought(row.basis),
                 energy(row.mwh),
                 say("no number", "多少都不够")
                 if row.count_for_same_days is None

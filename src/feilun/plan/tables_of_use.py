@@ -18,12 +18,14 @@ def serving_table(answer: ServePlan | ServePlans) -> Table:
     if isinstance(answer, ServePlan):
         return serve_table(answer)
     first = answer.plans[0]
+    asked = first.revenue_usd_per_answer is not None
     return grid(
         [
             say("users", "用户"),
             say("devices", "设备"),
             say("an hour", "每小时"),
             say("an answer", "每次回答"),
+            *([say("pays for itself", "财务上可行")] if asked else []),
             say("a user and month", "每位用户每月"),
             say("power", "功率"),
         ],
@@ -33,6 +35,7 @@ def serving_table(answer: ServePlan | ServePlans) -> Table:
                 f"{plan.devices:,}",
                 usd(plan.cost_usd_per_hour),
                 usd(plan.cost_usd_per_answer),
+                *([_pays(plan)] if asked else []),
                 usd(plan.cost_usd_per_user_month),
                 power(plan.mw),
             )
@@ -42,14 +45,27 @@ def serving_table(answer: ServePlan | ServePlans) -> Table:
     )
 
 
-def serve_table(plan: ServePlan) -> Table:
-    pays = {
+def _pays(plan: ServePlan) -> str:
+    return {
         None: say("give --price", "请给出 --price")
         if plan.cost_usd_per_answer is None
         else say("give --revenue", "请给出 --revenue"),
         True: say("yes", "是"),
         False: say("no", "否"),
     }[plan.pays]
+
+
+def _answer(plan: ServePlan) -> str:
+    low, high = plan.cost_usd_per_answer_low, plan.cost_usd_per_answer_high
+    if plan.cost_usd_per_answer is None or low is None or high is None:
+        return usd(plan.cost_usd_per_answer)
+    return say(
+        f"{usd(plan.cost_usd_per_answer)} (between {usd(low)} and {usd(high)})",
+        f"{usd(plan.cost_usd_per_answer)}（{usd(low)} 至 {usd(high)}）",
+    )
+
+
+def serve_table(plan: ServePlan) -> Table:
     rows = [
         (say("Weights", "权重"), f"{plan.weights_gb:,.4g} GB ({plan.quantisation})"),
         (
@@ -71,11 +87,25 @@ def serve_table(plan: ServePlan) -> Table:
                 f"读入提示 {short(plan.prefill_tokens_per_second)}；首字 {plan.first_token_s:.2g} 秒",
             ),
         ),
+        *(
+            []
+            if plan.speculation is None
+            else [
+                (
+                    say("Guessing ahead", "推测解码"),
+                    say(
+                        f"x{plan.speculation:.2g} in a full batch"
+                        + ("" if plan.speculation > 1 else ": it is faster without"),
+                        f"满载时 x{plan.speculation:.2g}" + ("" if plan.speculation > 1 else "：不用更快"),
+                    ),
+                )
+            ]
+        ),
         (say("Cost an hour", "每小时费用"), usd(plan.cost_usd_per_hour)),
         (say("A million tokens, full load", "满载每百万 token"), usd(plan.cost_usd_per_million_tokens)),
-        (say("An answer", "每次回答"), usd(plan.cost_usd_per_answer)),
+        (say("An answer", "每次回答"), _answer(plan)),
         (say("A user and month", "每位用户每月"), usd(plan.cost_usd_per_user_month)),
-        (say("Pays for itself", "财务上可行"), pays),
+        (say("Pays for itself", "财务上可行"), _pays(plan)),
     ]
     return pairs(f"{plan.model}, {plan.users:,} x {plan.context:,}", rows)
 

@@ -6,26 +6,20 @@ from typing import TypedDict
 
 from pydantic import BaseModel
 
-from feilun.plan import facts
+from feilun.plan import facts, notes
 from feilun.plan.arithmetic import Model, Recompute, train_flops_per_token
 from feilun.plan.days import Days, days_of
-from feilun.plan.facts import Device
+from feilun.plan.facts import ASSUMED, Device
 from feilun.plan.fits import does_not_fit, training_fits
 from feilun.plan.goodput import PROGRAMME, checkpoint_interval_s, goodput, stops_per_day
-from feilun.plan.layout import Layout, best_layout
+from feilun.plan.layout import USUAL_OVERHEAD, Layout, best_layout
 from feilun.plan.memory import SCHEMES, Scheme
 from feilun.plan.money import CARBON_KG_PER_KWH, Cost, Energy, cost_of, energy_of
+from feilun.plan.notes import Note
 from feilun.plan.throughput import Speed, blind, known
 from feilun.text import FeilunError
 
 MOST_DEVICES = 1e9
-
-
-class Note(BaseModel):
-    """Something the reader has to know, in both languages."""
-
-    en: str
-    zh: str
 
 
 class Shape(BaseModel):
@@ -89,9 +83,14 @@ class Terms(TypedDict, total=False):
 
 
 def habit(model: Model, device: Device) -> Recompute:
-    """What is usually computed twice: all of a layer by models of 100 billion parameters on devices before 2022, whose attention
-    kept its scores. Most of the table's runs of that kind did."""
+    """What was usually computed twice, and counted in a speed that was measured: all of a layer by models of 100 billion parameters
+    on devices before 2022, whose attention kept its scores. Most of the table's runs of that kind did."""
     return "full" if model.active >= 1e11 and (device.year or 0) < 2022 else "none"
+
+
+def usual(model: Model, device: Device, tflops: float | None) -> Recompute:
+    """What is computed twice unless something else is asked for, or no layout fits."""
+    return "none" if tflops is None else habit(model, device)
 
 
 def plan_train(
@@ -117,14 +116,14 @@ def plan_train(
     Args:
         tflops: operations a second of each device that were measured, those that are done twice counted.
         speed: instead, what a calibration or a probe says.
-        recompute: default: `habit`; or what the layout needs.
+        recompute: default: what is `usual`; or what the layout needs.
         layout: default: what is `arranged`.
         must_fit: raise if no layout fits. Else the plan has none, and a note.
 
     Raises `FeilunError`: ``does_not_fit`` and what would; ``bad_quantity``.
     """
     check_possible(device, count, tflops, precision)
-    notes: list[Note] = []
+    said: list[Note] = []
     layout = layout or arranged(
         model,
         device,
@@ -133,8 +132,9 @@ def plan_train(
         recompute=recompute,
         batch_tokens=batch_tokens,
         scheme=scheme,
+        tflops=tflops,
     )
-    again = layout.recompute if layout else recompute or habit(model, device)
+    again = layout.recompute if layout else recompute or usual(model, device, tflops)
     if layout is None:
         fits = training_fits(
             model, device, count, length=length, recompute=recompute, batch_tokens=batch_tokens
@@ -142,21 +142,28 @@ def plan_train(
         refusal = does_not_fit(model, device, count, length, fits)
         if must_fit:
             raise refusal
-        notes.append(Note(en=refusal.text.en, zh=refusal.text.zh))
+        said.append(Note(en=refusal.text.en, zh=refusal.text.zh))
     if tflops is not None:
-        notes.append(_counted_twice(model, tokens, count, tflops, length, again))
+        said.append(notes.counted_twice(model, tokens, count, tflops, length, again))
     if tflops is not None or speed is None:
         speed = speed_of(
             model, device, count, recompute=again, tflops=tflops, length=length, precision=precision
         )
+    if layout is not None and not speed.known and (share := unhindered(device, layout)) < 1:
+        said.append(notes.no_links(device, share))
+        speed = speed.model_copy(
+            update={"tflops": speed.tflops * share, "utilisation": speed.utilisation * share}
+        )
+    if not speed.known and again == "none" and habit(model, device) == "full":
+        said.append(notes.once(model, tokens, speed, count, length))
     per_token = train_flops_per_token(model, length)
     useful = per_token * tokens
     days = days_of(useful, speed, count)
     good = goodput(count)
-    if count > 8 and not device.cpu and (device.link_gbs or 64) <= 64 and not speed.known:
-        notes.append(_no_links(device))
+    if device.confidence == ASSUMED and not speed.known and speed.basis == "prior":
+        said.append(notes.NOT_MEASURED)
     if good < 0.5:
-        notes.append(_stops_too_often(count))
+        said.append(notes.stops_too_often(count))
     hours = days.expected * 24 * count
     cost = cost_of(device, hours, usd_per_hour)
     return TrainPlan(
@@ -190,7 +197,7 @@ def plan_train(
         goodput=good,
         stops_per_day=stops_per_day(count),
         layout=layout,
-        notes=notes,
+        notes=said,
     )
 
 
@@ -203,10 +210,11 @@ def arranged(
     recompute: Recompute | None = None,
     batch_tokens: int | None = None,
     scheme: Scheme = SCHEMES["megatron"],
+    tflops: float | None = None,
 ) -> Layout | None:
-    """The best layout with what is usually computed twice; where none fits so, and nothing was asked for, with everything."""
-    usual = recompute or habit(model, device)
-    for again in (usual, "full") if recompute is None and usual == "none" else (usual,):
+    """The best layout with what is `usual`; where none fits so, and nothing was asked for, with all of it computed twice."""
+    first = recompute or usual(model, device, tflops)
+    for again in (first, "full") if recompute is None and first == "none" else (first,):
         layout = best_layout(
             model, device, count, length=length, recompute=again, batch_tokens=batch_tokens, scheme=scheme
         )
@@ -229,6 +237,15 @@ def speed_of(
     if tflops is not None:
         return known(model, device, tflops, length=length, recompute=recompute)
     return blind(model, device, recompute=recompute, precision=precision, count=count)
+
+
+def unhindered(device: Device, layout: Layout) -> float:
+    """What is left of the speed that published runs reached: their devices had fast links; without any, traffic that takes longer
+    than theirs (by the account that ranks layouts) slows the run."""
+    count = layout.data * layout.tensor * layout.pipeline
+    if count == 1 or device.linked:
+        return 1.0
+    return min(1.0, (1 + USUAL_OVERHEAD) / (1 + layout.overhead))
 
 
 def check_possible(device: Device, count: int, tflops: float | None, precision: str) -> None:
@@ -259,38 +276,3 @@ def check_possible(device: Device, count: int, tflops: float | None, precision: 
             status=422,
             param="tflops",
         )
-
-
-def _counted_twice(
-    model: Model, tokens: float, count: int, tflops: float, length: int, again: Recompute
-) -> Note:
-    other: Recompute = "none" if again == "full" else "full"
-    days = train_flops_per_token(model, length, other) * tokens / (tflops * 1e12 * count) / 86400
-    if again == "full":
-        return Note(
-            en=f"{tflops:g} TFLOP/s are taken to count the forward pass that is done twice, as papers did then. If nothing is "
-            f"(--recompute none), it is {days:.3g} days.",
-            zh=f"按当时论文的惯例，{tflops:g} TFLOP/s 计入了重算的前向计算。若不重算（--recompute none），则为 {days:.3g} 天。",
-        )
-    return Note(
-        en=f"Nothing is taken to be computed twice. If the {tflops:g} TFLOP/s count a second forward pass (--recompute full), "
-        f"it is {days:.3g} days.",
-        zh=f"假定没有重算。若 {tflops:g} TFLOP/s 计入了重算的前向计算（--recompute full），则为 {days:.3g} 天。",
-    )
-
-
-def _no_links(device: Device) -> Note:
-    return Note(
-        en=f"{device.name} has no fast links to others. The published runs behind this all had them: expect the far end of the "
-        "interval, or give a speed that was measured (--tflops).",
-        zh=f"{device.name} 没有高速互联，而所依据的公布训练都有：请按区间的慢端估计，或用 --tflops 给出实测速度。",
-    )
-
-
-def _stops_too_often(count: int) -> Note:
-    return Note(
-        en=f"{count:,} devices stop {stops_per_day(count):,.0f} times a day: as one run, restarted as a whole each time, most of "
-        "their time is lost. It would need spares that take over at once, or many runs that seldom meet.",
-        zh=f"{count:,} 张设备每天中断 {stops_per_day(count):,.0f} 次：若作为一个整体每次全部重启，大部分时间都会损失。"
-        "需要能立即接管的备用设备，或许多很少同步的任务。",
-    )

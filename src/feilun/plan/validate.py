@@ -87,7 +87,13 @@ def rows_of(run: Run) -> list[Row]:
     model, length, recompute = model_of(run), length_of(run), recompute_of(run)
     found: list[Row] = []
     tflops = reported_tflops(run, device)
-    if tflops is not None:
+    if tflops is not None and tflops > max(device.tflops, device.fp8_tflops or 0):
+        why = say(
+            f"{tflops:g} TFLOP/s are more than the peak of {device.name}, {device.tflops:g}",
+            f"{tflops:g} TFLOP/s 超过 {device.name} 的峰值 {device.tflops:g}",
+        )
+        found.append(Row(id=run.id, mode="known_speed", error=why))
+    elif tflops is not None:
         speed = known(model, device, tflops, length=length, recompute=recompute)
         found.append(_row(run, "known_speed", speed, hours))
     speed = blind(
