@@ -51,9 +51,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight + self.offset if self.offset else self.weight
-        if x.dtype == torch.float32:
-            return F.rms_norm(x, self.weight.shape, weight, self.eps)
-        return F.rms_norm(x, self.weight.shape, weight.to(x.dtype), self.eps)
+        return F.rms_norm(x, self.weight.shape, weight.to(x.dtype), self.eps)  # of one type, else it is not fused
 
 
 @dataclass(frozen=True, slots=True)
