@@ -263,6 +263,7 @@ def newest(workspace: Path, name: str) -> Job:
     return next(job for job in reversed(list_jobs(workspace / "runs")) if job.record.name == name)
 
 
+@pytest.mark.slow  # `test_distributed` has two processes as well
 def test_two_processes_learn_what_one_does(workspace: Path) -> None:
     source = lines(workspace / "pairs.jsonl", PAIRS)
     for name, options in (("one", []), ("two", ["--processes", "2"])):

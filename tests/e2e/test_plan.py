@@ -109,7 +109,7 @@ def test_serving_and_comparing(console: OpenConsole) -> None:
     page.locator("[data-testid=plan-tab][data-choice=compare]").click()
     expect(page.get_by_test_id("plan-compared")).to_have_count(10)
     page.get_by_test_id("plan-devices").locator("summary").click()
-    for device in ("H100 SXM 80GB", "T4 16GB"):
+    for device in ("H100 SXM 80GB", "V100 SXM2 32GB"):
         page.get_by_label(device).check()
     expect(page.get_by_test_id("plan-compared")).to_have_count(2)
     expect(page.get_by_test_id("plan-compared").last).to_contain_text("are as fast")

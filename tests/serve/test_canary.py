@@ -99,7 +99,8 @@ def test_a_conversation_has_one_release_from_end_to_end(
     assert len(vectors) == 1  # those of two releases cannot be compared
 
 
-@pytest.mark.parametrize("take_over", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow  # `test_succession` has the same of a release that takes over
+@pytest.mark.parametrize("take_over", [True, False])
 def test_it_comes_and_goes_without_a_dropped_request(
     server: Server, registry: Registry, begin: Begin, take_over: bool
 ) -> None:

@@ -51,7 +51,9 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight + self.offset if self.offset else self.weight
-        return F.rms_norm(x, self.weight.shape, weight.to(x.dtype), self.eps)  # of one type, else it is not fused
+        return F.rms_norm(
+            x, self.weight.shape, weight.to(x.dtype), self.eps
+        )  # of one type, else it is not fused
 
 
 @dataclass(frozen=True, slots=True)
