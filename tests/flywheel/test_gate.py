@@ -119,6 +119,7 @@ def test_the_first_half_decides_if_it_is_clear() -> None:
     assert "the other 220 questions were not needed" in clear.words()[1].en
     assert "其余 220 个问题无需再问" in clear.words()[1].zh
     assert "(+0%, 94% interval" in clear.words()[3].en
+    assert "（+0%，94% 区间" in clear.words()[3].zh
     unsure = looked_at(8, tuple(f"zh-facts-{n}" for n in range(3)))
     assert not unsure.passed
     assert not unsure.decided

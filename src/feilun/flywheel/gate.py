@@ -279,6 +279,6 @@ def _words(part: Compared, held_out: bool) -> Text:
     return Text(
         f"{mark} {name.en}: {part.before} of {part.n} before, {part.after} after ({part.difference:+.0%}, {part.level:.0%} interval "
         f"{part.low:+.0%} to {part.high:+.0%})" + "".join(f"; {line.en}" for line in said),
-        f"{mark} {name.zh}：之前 {part.before}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，90% 区间 "
+        f"{mark} {name.zh}：之前 {part.before}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，{part.level:.0%} 区间 "
         f"{part.low:+.0%} 至 {part.high:+.0%}）" + "".join(f"；{line.zh}" for line in said),
     )

@@ -13,7 +13,7 @@ from feilun.plan.deadline import even
 from feilun.plan.facts import Device
 from feilun.plan.fits import Fits, does_not_fit, training_fits
 from feilun.plan.notes import Note
-from feilun.plan.train import Terms, TrainPlan, arranged, plan_train, speed_of
+from feilun.plan.train import Terms, TrainPlan, arranged_by, plan_train, speed_of
 from feilun.text import FeilunError
 
 COMPUTE_OPTIMAL, OVER_TRAINED = 20.0, 200.0
@@ -128,15 +128,7 @@ def _largest(fitting: float, too_large: float, device: Device, count: int, terms
     """Parameters of the largest model that so many devices hold, within 3%."""
     while too_large / fitting > 1.03:
         params = (fitting * too_large) ** 0.5
-        layout = arranged(
-            Model.of_size(params),
-            device,
-            count,
-            length=terms.get("length", 2048),
-            recompute=terms.get("recompute"),
-            batch_tokens=terms.get("batch_tokens"),
-            tflops=terms.get("tflops"),
-        )
+        layout = arranged_by(Model.of_size(params), device, count, terms)
         fitting, too_large = (fitting, params) if layout is None else (params, too_large)
     return fitting
 

@@ -10,12 +10,12 @@ from feilun.plan import facts
 from feilun.plan.arithmetic import Model, train_flops_per_token
 from feilun.plan.days import days_of
 from feilun.plan.facts import Device
-from feilun.plan.layout import Layout, least_devices
+from feilun.plan.layout import least_devices
 from feilun.plan.train import (
     MOST_DEVICES,
     Terms,
     TrainPlan,
-    arranged,
+    arranged_by,
     check_possible,
     plan_train,
     speed_of,
@@ -49,7 +49,7 @@ def in_time(
     count = even(least)
     while count <= min(4 * least + 4096, MOST_DEVICES):
         soon = _days(model, tokens, device, count, terms) <= deadline_days
-        if soon and (layout := _layout(model, device, count, terms)):
+        if soon and (layout := arranged_by(model, device, count, terms)):
             plan = plan_train(model, tokens, device, count, layout=layout, **terms)
             if plan.days.expected <= deadline_days:  # the layout may have to compute more than is usual
                 return plan
@@ -111,18 +111,6 @@ def _days(model: Model, tokens: float, device: Device, count: int, terms: Terms)
         precision=terms.get("precision", "bf16"),
     )
     return days_of(train_flops_per_token(model, length) * tokens, speed, count).expected
-
-
-def _layout(model: Model, device: Device, count: int, terms: Terms) -> Layout | None:
-    return arranged(
-        model,
-        device,
-        count,
-        length=terms.get("length", 2048),
-        recompute=terms.get("recompute"),
-        batch_tokens=terms.get("batch_tokens"),
-        tflops=terms.get("tflops"),
-    )
 
 
 def _too_slow(model: Model, tokens: float, device: Device, within: float, terms: Terms) -> FeilunError:

@@ -96,10 +96,11 @@ class ServePlan(BaseModel):
     mw: float
 
 
-def speculation_gain(accept: float, guesses: int, draft_cost: float) -> float:
-    """How much faster a row is decoded if a small model guesses ahead: (1 - a^(k+1)) / ((1 - a)(k c + 1)) (Y. Leviathan et al. 2023,
-    theorem 3.8). ``accept``: chance that a guess is taken, below 1; ``draft_cost``: of a guess, in steps of the model."""
-    return (1 - accept ** (guesses + 1)) / ((1 - accept) * (guesses * draft_cost + 1))
+def speculation_gain(accept: float, guesses: int, draft_cost: float, check: float = 1.0) -> float:
+    """How much faster a row is decoded if a small model guesses ahead: (1 - a^(k+1)) / ((1 - a)(k c + v)) (Y. Leviathan et al. 2023,
+    theorem 3.8, where v is 1). ``accept``: chance that a guess is taken, below 1; ``draft_cost``: of a guess, and ``check``: of
+    the step that checks them, in steps of the model without."""
+    return (1 - accept ** (guesses + 1)) / ((1 - accept) * (guesses * draft_cost + check))
 
 
 def decode_step_s(
@@ -276,8 +277,7 @@ def _fleet(
         if draft is None:
             return 1 / plain
         accept, guesses, cost = draft
-        # In products that are not free the checking costs more than the step that the theorem takes it for.
-        return speculation_gain(accept, guesses, cost + (step(rows, guesses) / plain - 1) / guesses) / plain
+        return speculation_gain(accept, guesses, cost, step(rows, guesses) / plain) / plain
 
     cache = kv_bytes(model.config, context)
     rows = max(1, min(MOST_ROWS, int(_free(model, device, size, quantisation, draft) // cache)))

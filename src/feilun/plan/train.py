@@ -149,7 +149,7 @@ def plan_train(
         speed = speed_of(
             model, device, count, recompute=again, tflops=tflops, length=length, precision=precision
         )
-    if layout is not None and not speed.known and (share := unhindered(device, layout)) < 1:
+    if layout is not None and speed.basis == "prior" and (share := unhindered(device, layout)) < 1:
         said.append(notes.no_links(device, share))
         speed = speed.model_copy(
             update={"tflops": speed.tflops * share, "utilisation": speed.utilisation * share}
@@ -160,7 +160,7 @@ def plan_train(
     useful = per_token * tokens
     days = days_of(useful, speed, count)
     good = goodput(count)
-    if device.confidence == ASSUMED and not speed.known and speed.basis == "prior":
+    if device.confidence == ASSUMED and speed.basis == "prior":
         said.append(notes.NOT_MEASURED)
     if good < 0.5:
         said.append(notes.stops_too_often(count))
@@ -221,6 +221,19 @@ def arranged(
         if layout is not None:
             return layout
     return None
+
+
+def arranged_by(model: Model, device: Device, count: int, terms: Terms) -> Layout | None:
+    """The same of what `plan_train` would be told."""
+    return arranged(
+        model,
+        device,
+        count,
+        length=terms.get("length", 2048),
+        recompute=terms.get("recompute"),
+        batch_tokens=terms.get("batch_tokens"),
+        tflops=terms.get("tflops"),
+    )
 
 
 def speed_of(
