@@ -171,6 +171,7 @@ def test_of_two_answers_the_better_one_is_chosen_side_by_side(console: OpenConso
     answered(page)
     page.get_by_test_id("compare-open").click()
     expect(page.get_by_test_id("compare-version")).to_have_count(2)
+    expect(page.get_by_test_id("compare")).to_be_focused()
     assert violations(page) == []
     page.get_by_test_id("compare-choose").first.click()
     expect(page.get_by_test_id("compare")).to_have_count(0)

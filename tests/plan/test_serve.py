@@ -54,6 +54,14 @@ def test_guessing_ahead_helps_who_waits_for_the_weights_and_not_who_waits_for_pr
     assert full.speculation < 1
     assert full.decode_tokens_per_second_busy < plain.decode_tokens_per_second_busy
     assert plain.speculation is None
+    tight = H100.model_copy(
+        update={"memory_gb": 141.2 / 16 / 0.9 + 0.3}
+    )  # without the small model it just fits
+    large = model_named("llama-3.1-70b")
+    assert plan_serve(large, tight, 1, 8192).devices == 16
+    with pytest.raises(FeilunError) as refused:
+        plan_serve(large, tight, 1, 8192, speculative=True)
+    assert "fp8" in refused.value.text.en  # what would
 
 
 @pytest.mark.parametrize("users", [1, 10_000, 1_000_000])

@@ -1,4 +1,4 @@
-import { useId } from 'react'
+import { useEffect, useId, useRef } from 'react'
 import { postFeedback } from '../api/console'
 import type { Message } from '../api/types'
 import { useT, t as words } from '../i18n'
@@ -22,8 +22,12 @@ interface Props {
 export function Compare({ threadKey, ids, onClose }: Props) {
   const t = useT()
   const titleId = useId()
+  const panel = useRef<HTMLElement>(null)
   const { messages } = useThread(threadKey)
   const versions = comparable(messages, ids)
+
+  // The button that opened it is gone: who uses the keyboard goes on from here.
+  useEffect(() => panel.current?.focus(), [])
 
   /** What is better now is not what was better before. */
   const chosen = (id: string) => {
@@ -34,7 +38,7 @@ export function Compare({ threadKey, ids, onClose }: Props) {
     onClose()
   }
   return (
-    <section aria-labelledby={titleId} data-testid="compare" className="appear rounded-2xl border border-accent bg-raised p-4 shadow-low">
+    <section ref={panel} tabIndex={-1} aria-labelledby={titleId} data-testid="compare" className="appear rounded-2xl border border-accent bg-raised p-4 shadow-low">
       <div className="flex items-start justify-between gap-2">
         <div>
           <h3 id={titleId} className="text-sm font-medium">

@@ -19,7 +19,7 @@ from feilun.plan.deadline import cheapest, solve_deadline
 from feilun.plan.facts import Device
 from feilun.plan.fits import Fits, training_fits
 from feilun.plan.presets import Plans, known_model, plan_preset
-from feilun.plan.serve import Quantisation, ServePlan, plan_serve, serving_fits
+from feilun.plan.serve import DRAFT_COST, Quantisation, ServePlan, plan_serve, serving_fits
 from feilun.plan.train import MOST_DEVICES, Terms, TrainPlan, plan_train
 from feilun.text import FeilunError
 
@@ -307,7 +307,8 @@ class ServeQuestion(ModelQuestion):
     def fits(self, workspace: Path) -> Fits:
         """What would fit if this does not."""
         device = probe.device(self.device, workspace)
-        return serving_fits(self.wanted(serving=True), device, self._context(), self.quantisation)
+        draft = DRAFT_COST if self.speculative else 0.0
+        return serving_fits(self.wanted(serving=True), device, self._context(), self.quantisation, draft)
 
     def _context(self) -> int:
         return round(

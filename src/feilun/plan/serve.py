@@ -43,6 +43,9 @@ ROOM = 0.9
 LEAST_TOKENS_PER_SECOND = 10.0
 """A reader should not wait for words."""
 
+DRAFT_COST = 0.05
+"""Of a small model that guesses ahead, in steps of the model; also its share of the weights."""
+
 MOST_ROWS = 512
 SURE = 1.4
 """Speeds are this much more or less: the largest miss among the 13 published decoding speeds."""
@@ -138,7 +141,7 @@ def plan_serve(
     speculative: bool = False,
     accept: float = 0.7,
     guesses: int = 4,
-    draft_cost: float = 0.05,
+    draft_cost: float = DRAFT_COST,
     answer_tokens: int = 500,
     answers_per_user_day: float = 20,
     peak: float = 3,
@@ -158,7 +161,7 @@ def plan_serve(
         if _holds(model, device, size, context, quantisation, draft)
     ]
     if not sized:
-        raise _does_not_fit(model, device, context, quantisation)
+        raise _does_not_fit(model, device, context, quantisation, draft_cost if speculative else 0.0)
     fleet = min(sized, key=lambda one: (one.devices, one.size))
     price = cost_of(device, fleet.devices, usd_per_hour)
     answers_hour = users * answers_per_user_day / 24
@@ -307,12 +310,15 @@ def _sizes(device: Device) -> tuple[int, ...]:
     return (1,) if device.cpu else (1, 2, 4, 8, 16)
 
 
-def serving_fits(model: Model, device: Device, context: int, quantisation: Quantisation) -> Fits:
-    """In place of a model that a server's devices together cannot hold."""
+def serving_fits(
+    model: Model, device: Device, context: int, quantisation: Quantisation, draft: float = 0.0
+) -> Fits:
+    """In place of a model that a server's devices together cannot hold, with one that guesses ahead of ``draft`` its size."""
     room_gb = ROOM * _sizes(device)[-1] * device.memory_gb
 
     def needs_gb(model: Model, quantisation: Quantisation) -> float:
-        return (model.params * BYTES_PER_PARAM[quantisation] + kv_bytes(model.config, context)) / 1e9
+        weights = model.params * BYTES_PER_PARAM[quantisation] * (1 + draft)
+        return (weights + kv_bytes(model.config, context)) / 1e9
 
     fits = Fits(needs_gb=needs_gb(model, quantisation), has_gb=room_gb)
     fits.quantisation = next((name for name in BYTES_PER_PARAM if needs_gb(model, name) <= room_gb), None)
@@ -326,9 +332,11 @@ def serving_fits(model: Model, device: Device, context: int, quantisation: Quant
     return fits
 
 
-def _does_not_fit(model: Model, device: Device, context: int, quantisation: Quantisation) -> FeilunError:
-    fits = serving_fits(model, device, context, quantisation)
-    weights_gb = model.params * BYTES_PER_PARAM[quantisation] / 1e9
+def _does_not_fit(
+    model: Model, device: Device, context: int, quantisation: Quantisation, draft: float
+) -> FeilunError:
+    fits = serving_fits(model, device, context, quantisation, draft)
+    weights_gb = model.params * BYTES_PER_PARAM[quantisation] * (1 + draft) / 1e9
     cache_gb = kv_bytes(model.config, context) / 1e9
     en, zh = "A shorter --context is needed.", "请缩短 --context。"
     if fits.params is not None:
