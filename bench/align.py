@@ -2,7 +2,9 @@
 
     python bench/align.py --peers PYTHON_WITH_TRL [--peers ANOTHER]
 
-All on one shape (13.8 M matmul weights, Qwen3's layers, float32), the same rows and lengths. A DPO step is forward,
+All on one shape (13.8 M matmul weights, Qwen3's layers), the same rows and lengths, products in the type that this machine
+is good at (bfloat16 where the processor has it, else float32; for everyone: TRL's trainers with ``bf16=True``, ``generate``
+with weights in that type), weights that learn in float32. A DPO step is forward,
 backward and optimiser over pairs; TRL computes the reference in each step, or once before (``precompute_ref_log_probs``), as
 ours always does: the faster of the two counts. A PPO update is drawing answers, judging them with a reward model of the same
 shape, and two epochs over them; TRL's policy and value network are two models, ours has a value head on the policy. The
@@ -83,14 +85,15 @@ def random_ids(rows: int, length: int, seed: int) -> list[list[int]]:
     return torch.randint(2, VOCABULARY, (rows, length), generator=generator).tolist()
 
 
-def dpo(job: Job) -> Run:
+def dpo(job: Job, run: RunRecipe) -> Run:
     rows = random_ids(2 * PAIRS, DPO_PROMPT + DPO_ANSWER, 1)
     sides = [Side(ids, DPO_PROMPT) for ids in rows]
     pairs = list(zip(sides[::2], sides[1::2], strict=True))
     reference = torch.full((PAIRS, 2), -9.0 * DPO_ANSWER)
     batches = Pairs(pairs, {"reference": reference}, rows=PAIRS, pad_id=0)
-    run = RunRecipe(steps=1, dtype="float32")
-    trainer = Trainer(policy(), batches, run, OptimiserRecipe(lr=1e-5), job, objective=Dpo())
+    trainer = Trainer(
+        policy(), batches, run.model_copy(update={"steps": 1}), OptimiserRecipe(lr=1e-5), job, objective=Dpo()
+    )
     work = batches.at(0)
     return lambda: _discard(trainer._step(work, 1.0, 0, deque(maxlen=1)))
 
@@ -111,7 +114,7 @@ class Worth(RewardModel):
         super().__init__(model, Padding())  # type: ignore[arg-type]
 
 
-def ppo(job: Job) -> Run:
+def ppo(job: Job, run: RunRecipe) -> Run:
     model = policy()
     model.add_value_head()
     prompts = [
@@ -127,13 +130,12 @@ def ppo(job: Job) -> Run:
     rollouts = Rollouts(
         model, prompts, ByModel(Worth()), learn,
         RolloutRecipe(prompts=ROWS, epochs=EPOCHS, sampling=Sampling(tokens=PPO_ANSWER)),
-        job, copies=1, rows=ROWS, stop=[], decode=str, pad_id=0, dtype=torch.float32, by_rows=False,
+        job, copies=1, rows=ROWS, stop=[], decode=str, pad_id=0, dtype=run.torch_dtype, by_rows=False,
     )  # fmt: skip
-    run = RunRecipe(steps=EPOCHS, dtype="float32")
     trainer = Trainer(
         model,
         rollouts,
-        run,
+        run.model_copy(update={"steps": EPOCHS}),
         OptimiserRecipe(lr=1e-5),
         job,
         objective=Ppo(),
@@ -151,9 +153,11 @@ def ppo(job: Job) -> Run:
     return update
 
 
-def drawing(stop: list[int]) -> Run:
+def drawing(stop: list[int], run: RunRecipe) -> Run:
     model, prompts = policy(), random_ids(ROWS, SAMPLE_PROMPT, 3)
-    return lambda: _discard(sample(model, prompts, Sampling(tokens=SAMPLE_ANSWER), stop=stop))
+    return lambda: _discard(
+        sample(model, prompts, Sampling(tokens=SAMPLE_ANSWER), stop=stop, dtype=run.torch_dtype)
+    )
 
 
 class Peer:
@@ -190,30 +194,30 @@ class Peer:
         self._process.wait()
 
 
-def measure(peers: list[Peer], rounds: int, chosen: list[str]) -> list[Row]:
+def measure(peers: list[Peer], rounds: int, chosen: list[str], run: RunRecipe) -> list[Row]:
     """Task by task, ours and theirs in turn."""
     job = Job.create(Path(tempfile.mkdtemp()), "bench", "align", {}, argv=["true"])
     stop = list(range(2, 2 + ENDS))
     dpo_tokens, ppo_tokens = 2 * PAIRS * (DPO_PROMPT + DPO_ANSWER), ROWS * (PPO_PROMPT + PPO_ANSWER)
     tasks: dict[str, tuple[Callable[[], Run], list[str], int]] = {
-        "dpo": (lambda: dpo(job), ["dpo", "dpo, reference once"], dpo_tokens),
-        "ppo": (lambda: ppo(job), ["ppo"], ppo_tokens),
-        "sampler": (lambda: drawing([]), ["generate"], ROWS * SAMPLE_ANSWER),
-        "sampler, with ends": (lambda: drawing(stop), ["generate, with ends"], ROWS * SAMPLE_ANSWER),
+        "dpo": (lambda: dpo(job, run), ["dpo", "dpo, reference once"], dpo_tokens),
+        "ppo": (lambda: ppo(job, run), ["ppo"], ppo_tokens),
+        "sampler": (lambda: drawing([], run), ["generate"], ROWS * SAMPLE_ANSWER),
+        "sampler, with ends": (lambda: drawing(stop, run), ["generate, with ends"], ROWS * SAMPLE_ANSWER),
     }
     rows: list[Row] = []
     with job.running():
         for task in chosen:
             build, theirs, tokens = tasks[task]
-            run = build()
-            run()  # the first time is slower
+            do = build()
+            do()  # the first time is slower
             ours = Row(task, "feilun", tokens)
             others = [
                 (peer, name, Row(task, f"{peer.name}: {name}", tokens)) for peer in peers for name in theirs
             ]
             for _ in range(rounds):
                 begun = time.perf_counter()
-                run()
+                do()
                 ours.seconds.append(time.perf_counter() - begun)
                 for peer, name, row in others:
                     peer.does(name, row)
@@ -255,14 +259,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     every = ["dpo", "ppo", "sampler", "sampler, with ends"]
     parser.add_argument("--only", choices=every, nargs="+", default=every)
+    parser.add_argument("--dtype", choices=["auto", "bfloat16", "float32"], default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    config = config_of("small")
+    config, run = config_of("small"), RunRecipe(dtype=options.dtype)
+    dtype = str(run.torch_dtype).removeprefix("torch.")
     setting = {
         "threads": options.threads,
+        "dtype": dtype,
         "config": {
             "vocab_size": VOCABULARY, "hidden_size": config.hidden_size, "intermediate_size": config.ffn_size,
             "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
@@ -274,13 +281,13 @@ def main() -> None:
     }  # fmt: skip
     peers = [Peer(python, setting) for python in options.peers]
     try:
-        rows = measure(peers, options.rounds, options.only)
+        rows = measure(peers, options.rounds, options.only, run)
     finally:
         for peer in peers:
             peer.end()
     bars = judge(rows, options.only)
     facts = about(
-        dtype="float32", threads=options.threads, peers="; ".join(peer.name for peer in peers) or "none",
+        dtype=dtype, threads=options.threads, peers="; ".join(peer.name for peer in peers) or "none",
         dpo=f"{PAIRS} pairs, {DPO_PROMPT} + {DPO_ANSWER} tokens", ppo=f"{ROWS} rows, {PPO_PROMPT} + {PPO_ANSWER} tokens, {EPOCHS} epochs",
         sampler=f"{ROWS} rows, {SAMPLE_PROMPT} + {SAMPLE_ANSWER} tokens",
     )  # fmt: skip

@@ -61,7 +61,7 @@ def words(count: int, seed: int) -> str:
 
 def arguments(kind: Any, rows: int, **more: Any) -> Any:
     return kind(
-        output_dir=tempfile.mkdtemp(), per_device_train_batch_size=rows, use_cpu=True, bf16=False, report_to=[],
+        output_dir=tempfile.mkdtemp(), per_device_train_batch_size=rows, use_cpu=True, bf16=SETTING["dtype"] == "bfloat16", report_to=[],
         gradient_checkpointing=False, learning_rate=1e-5, **more,
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def generate(ends: bool) -> Callable[[], None]:
     import torch
 
     rows, prompt, answer = (SETTING["sample"][name] for name in ("rows", "prompt", "answer"))
-    policy = model().eval()
+    policy = model().to(getattr(torch, SETTING["dtype"])).eval()
     ids = torch.randint(
         2, SETTING["config"]["vocab_size"], (rows, prompt), generator=torch.Generator().manual_seed(0)
     )

@@ -231,6 +231,7 @@ def test_at_most_so_many_at_once(nodes: Any, tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_comes_out(nodes: Any, tmp_path: Path) -> None:
     with cluster.on_ray(nodes.address) as each:
         with pytest.raises(ValueError, match=r"^no such item$"):

@@ -37,6 +37,7 @@ def begun(server: Server) -> Canary:
     return one
 
 
+@pytest.mark.slow
 def test_it_shows_both_arms_and_is_withdrawn_with_a_click(
     console: OpenConsole, server: Server, begun: Canary
 ) -> None:

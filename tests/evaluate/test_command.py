@@ -330,6 +330,7 @@ def test_an_evaluation_that_is_killed_goes_on_where_it_was(
     assert len(known.asked) - before == 8 - had
 
 
+@pytest.mark.slow
 def test_the_real_server_with_two_models(run: Run, server: Server, numbers: Path, tmp_path: Path) -> None:
     registry = Registry(Workspace(server.workspace))
     registry.add(registry.get(MODEL).model_copy(update={"name": "again", "sampling": Sampling(top_p=0.5)}))

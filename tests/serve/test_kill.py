@@ -175,6 +175,7 @@ def test_it_does_not_matter_when_a_server_is_killed(start_server: StartServer, s
     killed_and_restarted(start_server, seconds)
 
 
+@pytest.mark.slow
 def test_a_server_told_to_stop_ends_and_keeps_partial_answers(start_server: StartServer) -> None:
     server = start_server()
     work = load(server)

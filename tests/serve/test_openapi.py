@@ -50,7 +50,7 @@ def check(case: schemathesis.Case) -> None:
 
 
 @schema.parametrize()
-@search(4, derandomize=True)
+@search(3, derandomize=True)
 def test_no_input_makes_the_server_fail(case: schemathesis.Case) -> None:
     check(case)
 

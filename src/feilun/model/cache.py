@@ -7,7 +7,10 @@ at a time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from feilun.model.attention import Packing, attend
@@ -43,8 +46,8 @@ class New:
 
     def __init__(self, cache: Cache, places: Tensor, length: int) -> None:
         self.places = places
-        self._cache, self._length, self._layer = cache, length, 0
-        self._first = not cache.keys
+        self._cache, self._length = cache, length
+        self._first, self._at = not cache.keys, places
         if not self._first:
             rows, kv_heads, room, _ = cache.keys[0].shape
             begins = torch.arange(rows * kv_heads, device=places.device).view(rows, kv_heads) * room
@@ -61,23 +64,56 @@ class New:
         seen = (back >= 0) & (back < window)
         return torch.zeros((), dtype=dtype, device=back.device).where(seen, float("-inf"))[:, None]
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-        """Attention of the new tokens, to themselves and all before them, in the next layer: as `attention.attend`."""
-        cache, layer = self._cache, self._layer
-        self._layer += 1
+    def layer(self, number: int) -> Begun | Going:
+        """What the layer ``number`` has to do with them."""
+        cache = self._cache
         if self._first:
-            for kept, x in ((cache.keys, k), (cache.values, v)):
-                kept.append(x.new_zeros(x.shape[0], x.shape[2], cache.room, x.shape[3]))
-                kept[-1][:, :, : x.shape[1]] = x.transpose(1, 2)
-            return attend(q, k, v, bias, scale)
-        keys, values = cache.keys[layer], cache.values[layer]
-        rows, kv_heads, room, size = keys.shape
-        keys.view(-1, size).index_copy_(0, self._at, k.reshape(-1, size))
-        values.view(-1, size).index_copy_(0, self._at, v.reshape(-1, size))
-        keys, values = (x.view(-1, room, size)[:, : self._length] for x in (keys, values))
+            return Begun(cache)
+        return Going(cache.keys[number], cache.values[number], self._at, self._length)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The first reading of a layer."""
+
+    cache: Cache
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+        """Attention of the new tokens to themselves, which are kept: as `attention.attend`."""
+        for kept, x in ((self.cache.keys, k), (self.cache.values, v)):
+            kept.append(x.new_zeros(x.shape[0], x.shape[2], self.cache.room, x.shape[3]))
+            kept[-1][:, :, : x.shape[1]] = x.transpose(1, 2)
+        return attend(q, k, v, bias, scale)
+
+
+@dataclass(frozen=True)
+class Going:
+    """One more token of each row in a layer."""
+
+    keys: Tensor
+    values: Tensor
+    """(rows, kv_heads, room, head_dim)."""
+    at: Tensor
+    """(rows * kv_heads,) int64: where the token goes among all of them."""
+    length: int
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+        """Attention of the new tokens to all before them and to themselves, which are kept: as `attention.attend`."""
+        rows, kv_heads, room, size = self.keys.shape
+        self.keys.view(-1, size).index_copy_(0, self.at, k.reshape(-1, size))
+        self.values.view(-1, size).index_copy_(0, self.at, v.reshape(-1, size))
+        if q.dtype not in (torch.float32, torch.float64):
+            # In narrow types a product with keys that do not lie side by side copies them all.
+            keys, values = (x[:, :, : self.length] for x in (self.keys, self.values))
+            mask = None if bias is None else bias[:, None]
+            q, grouped = q.transpose(1, 2), q.shape[2] != kv_heads
+            return F.scaled_dot_product_attention(
+                q, keys, values, attn_mask=mask, scale=scale, enable_gqa=grouped
+            ).transpose(1, 2)
+        keys, values = (x.view(-1, room, size)[:, : self.length] for x in (self.keys, self.values))
         # One product with each key head for all query heads that share it; in PyTorch's own kernel a single query waits
         # for memory longer.
         scores = torch.bmm((q * scale).view(rows * kv_heads, -1, size), keys.transpose(1, 2))
         if bias is not None:
-            scores.view(rows, -1, self._length).add_(bias)
+            scores.view(rows, -1, self.length).add_(bias)
         return torch.bmm(scores.softmax(-1), values).view(q.shape)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from feilun.model.attention import Packing, attend
-from feilun.model.cache import Cache, New
+from feilun.model.cache import Begun, Cache, Going
 from feilun.model.config import Activation, ModelConfig, RopeScaling
 from feilun.model.gated import activate, gated_product
 from feilun.model.logprobs import log_probabilities
@@ -103,7 +103,9 @@ class Attention(nn.Module):
             self.k_norm = RMSNorm(config.head_dim, config.norm_eps, config.norm_offset)
         self.qk_norm = config.qk_norm
 
-    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: New | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
+    ) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).split(self.sizes, -2)
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
@@ -142,7 +144,9 @@ class Block(nn.Module):
         self.attention_post_norm = norm() if config.sandwich_norms else nn.Identity()
         self.ffn_post_norm = norm() if config.sandwich_norms else nn.Identity()
 
-    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: New | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
+    ) -> Tensor:
         x = x + self.attention_post_norm(self.attention(self.attention_norm(x), rotate, bias, new))
         return x + self.ffn_post_norm(self.ffn(self.ffn_norm(x)))
 
@@ -181,7 +185,7 @@ class Transformer(nn.Module):
         biases = {local: new.bias(self.config.window if local else None, x.dtype) for local in rotations}
         for layer, block in enumerate(self.blocks):
             local = self.config.is_local(layer)
-            x = block(x, rotations[local], biases[local], new)
+            x = block(x, rotations[local], biases[local], new.layer(layer))
         return self.norm(x)
 
     def add_value_head(self) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from feilun.model.cache import Cache
+from feilun.model.reading import reader
 from feilun.model.transformer import Transformer
 
 FEWER = 0.75
@@ -69,13 +70,13 @@ def sample(
 
     ``first``: the number of the first row among those that other processes draw with the same seed.
     """
-    device, rows = model.device, len(prompts) * copies
+    device, rows, reads = model.device, len(prompts) * copies, reader(model, dtype)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
     cache = Cache(lengths, ids.shape[1] + sampling.tokens)
-    hidden = model.reading_on(ids, cache, dtype)[torch.arange(len(prompts)), lengths - 1]
+    hidden = reads.reading_on(ids, cache, dtype)[torch.arange(len(prompts)), lengths - 1]
     if copies > 1:
         each = torch.arange(len(prompts), device=device).repeat_interleave(copies)
         cache.choose(each)
@@ -91,7 +92,7 @@ def sample(
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
     working = torch.arange(rows, device=device)
     for place in range(sampling.tokens):
-        logits = model.head(hidden).to(logprobs.dtype)
+        logits = reads.head(hidden).to(logprobs.dtype)
         token, logprob = choose(logits, sampling, chances[working, place])
         drawn[working, place], logprobs[working, place] = token, logprob
         if model.value is not None:
@@ -106,7 +107,7 @@ def sample(
             kept = going.nonzero()[:, 0]
             cache.choose(kept)
             working, token = working[kept], token[kept]
-        hidden = model.reading_on(token[:, None], cache, dtype)[:, 0]
+        hidden = reads.reading_on(token[:, None], cache, dtype)[:, 0]
     return [
         Answer(
             drawn[row, :count].tolist(),
