@@ -42,7 +42,8 @@ test: lint test-console  ## Lint, types, import layers, the console's tests, all
 	$(BIN)/pytest -m "not slow" -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-slow
-test-slow: $(DEV) console  ## The tests that `make test` has no time for
+test-slow: $(DEV) console  ## The tests that `make test` has no time for, and the types of all tests
+	$(BIN)/pyright tests
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 .PHONY: lint

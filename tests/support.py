@@ -91,6 +91,12 @@ class Server:
             database.row_factory = sqlite3.Row
             return database.execute(query, values).fetchall()
 
+    def forget(self) -> None:
+        """Delete all conversations, and with them what was said of the answers."""
+        with contextlib.closing(sqlite3.connect(self.workspace / "feilun.db")) as database, database:
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("DELETE FROM conversations")
+
     def message(self, message_id: str) -> sqlite3.Row:
         (row,) = self.rows("SELECT * FROM messages WHERE id = ?", message_id)
         return row

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.conftest import StartServer
 from tests.e2e.conftest import LOOKS, OpenConsole, violations
 from tests.support import Server, ask, say
 
@@ -15,9 +14,10 @@ FOUNDER, PLACE = "Who founded the company Qinglan?", "青岚公司在哪个城�
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> Server:
-    """One with an empty queue, for the page shows everybody's opinions."""
-    return start_server()
+def server(server: Server) -> Server:
+    """With an empty queue, for the page shows everybody's opinions."""
+    server.forget()
+    return server
 
 
 @pytest.fixture

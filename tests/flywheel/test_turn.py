@@ -144,10 +144,8 @@ def taken(workspace: Path) -> list[str]:
     return [row["question"] for row in json.loads(listed.stdout)]
 
 
-SLOW = [pytest.param(event, marks=pytest.mark.slow) for event in ("collected", "built", "artifact", "gate")]
-
-
-@pytest.mark.parametrize("event", ["checkpoint", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("event", ["collected", "built", "checkpoint", "artifact", "gate"])
 def test_killed_anywhere_it_goes_on_to_the_same_release(workspace: Path, event: str) -> None:
     first = serving(workspace)
     killed_at(workspace, event)

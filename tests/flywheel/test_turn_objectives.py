@@ -91,6 +91,7 @@ def lineage(workspace: Path, what: str, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_sft_then_dpo_is_one_adapter_whose_lineage_tells_both(workspace: Path) -> None:
     first = serving(workspace)
     correct(workspace, FACTS)

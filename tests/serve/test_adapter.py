@@ -108,6 +108,7 @@ def test_base_and_adapter_do_not_mix_when_asked_at_once(client: httpx.Client) ->
     assert [answer == base for answer in answers] == [name is None for name in names]
 
 
+@pytest.mark.slow
 def test_more_models_than_are_kept_in_memory_take_turns(client: httpx.Client) -> None:
     for _ in range(2):
         answers = [content(ask(client, {**QUESTION, "model": name})) for name in (None, "one", "two")]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feilun.model.transformer import Linear, Transformer
@@ -31,8 +30,9 @@ class FewRows(Linear):
     def forward(self, input: Tensor) -> Tensor:
         rows = input.flatten(0, -2)
         if len(rows) < FEW and rows.dtype == torch.float32:
-            return F.linear(input, self.weight)
-        return (self.weight @ rows.T).T.unflatten(0, input.shape[:-1])
+            return super().forward(input)
+        product: Tensor = torch.mm(self.weight, rows.T)
+        return product.T.view(*input.shape[:-1], -1)
 
 
 def reader(model: Transformer, dtype: torch.dtype) -> Transformer:
