@@ -19,9 +19,14 @@ from tests.forks import environment, feilun, run_feilun
 from tests.support import Server, eventually
 
 from feilun.jobs import Job, list_jobs
+from feilun.model import checkpoint
+from feilun.model.tokenizer import Tokenizer
 from feilun.plan import probe
 from feilun.plan.calibration import calibration
 from feilun.recipe import shipped
+from feilun.train.loop import RunRecipe
+from feilun.train.pipeline.replies import replies
+from feilun.train.rollout import Sampling
 from feilun.workspace import Manifest
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -189,6 +194,22 @@ def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
     for stage in ("pretrain", "sft", "reward", "ppo", "dpo"):
         assert f"{stage}/report.html" in page
         assert "<svg" in (job.folder / stage / "report.html").read_text(encoding="utf-8")
+
+
+def test_half_of_its_own_answers_are_the_likeliest(whole: Path) -> None:
+    folder = whole / "datasets" / "path-tiny-pairs"
+    own = [json.loads(line) for line in (folder / "pairs.jsonl").read_text("utf-8").splitlines()]
+    own = own[: Manifest.read(folder).figures["own"]]
+    sft = whole / "models" / "path-tiny-sft"
+    model, tokenizer = checkpoint.load(sft, torch.float32), Tokenizer.load(sft)
+    said = replies(
+        model, tokenizer, [row["messages"] for row in own], Sampling(tokens=8, temperature=0), dtype=RunRecipe().torch_dtype
+    )  # fmt: skip
+    likeliest = [row["rejected"]["content"] == reply.text for row, reply in zip(own, said, strict=True)]
+    assert (
+        sum(likeliest[-len(own) // 2 :]) > len(own) // 3
+    )  # not all: rounding hangs on who is answered beside
+    assert sum(likeliest[: len(own) // 3]) < len(own) // 6
 
 
 def test_its_base_model_calibrates_the_next_plan(whole: Path) -> None:

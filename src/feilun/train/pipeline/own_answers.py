@@ -52,20 +52,25 @@ def write_own_answers(
     heldout: float,
     prompts: int,
     sampling: Sampling,
+    likeliest: float,
     seed: int,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Path:
     """Make the artifact ``folder``: pairs, and the prompts of fine-tuning's training examples.
 
-    ``sources`` are fine-tuning's, of which the share ``heldout`` was kept apart; ``added`` are files of pairs.
+    The share ``likeliest`` of the answers is the likeliest one, the others are drawn. ``sources`` are fine-tuning's, of which
+    the share ``heldout`` was kept apart; ``added`` are files of pairs.
     Raises `FeilunError` if the model at ``policy`` has nothing to say.
     """
     training = conversations(sources, heldout, apart=False)
     order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
     chosen: list[Line] = [training[int(number)] for number in order[:prompts]]
     model, tokenizer = checkpoint.load(policy, dtype).to(device), Tokenizer.load(policy)
-    said = replies(model, tokenizer, [line.asked for line in chosen], sampling, seed=seed, dtype=dtype)
+    asked, drawn = [line.asked for line in chosen], round((1 - likeliest) * len(chosen))
+    greedy = sampling.model_copy(update={"temperature": 0})
+    said = replies(model, tokenizer, asked[:drawn], sampling, seed=seed, dtype=dtype)
+    said += replies(model, tokenizer, asked[drawn:], greedy, dtype=dtype)
     pairs: list[dict[str, Any]] = [
         {
             "messages": line.asked,
@@ -94,7 +99,13 @@ def write_own_answers(
             id=files[PAIRS],
             name=name,
             parents=[sha256_file(policy / checkpoint.WEIGHTS)],
-            recipe={"prompts": prompts, "sampling": sampling.model_dump(), "seed": seed, "heldout": heldout},
+            recipe={
+                "prompts": prompts,
+                "sampling": sampling.model_dump(),
+                "likeliest": likeliest,
+                "seed": seed,
+                "heldout": heldout,
+            },
             files=files,
             figures=figures,
         )

@@ -42,6 +42,9 @@ class OwnAnswers(_Part):
     prompts: int = Field(default=600, gt=0)
     """So many examples of fine-tuning are answered."""
     sampling: Sampling = Field(default_factory=lambda: Sampling(tokens=64))
+    likeliest: float = Field(default=0.5, ge=0, le=1)
+    """The share of them that are answered as is likeliest instead: there a small model repeats itself, as it seldom does in
+    what is drawn, and what a reward model has never seen it cannot judge."""
     sources: list[str] = Field(default_factory=list[str])
     """Files of pairs that are added to them."""
 

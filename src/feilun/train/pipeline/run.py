@@ -161,6 +161,7 @@ class Pipeline:
             heldout=self.recipe.sft.data.heldout,
             prompts=wanted.prompts,
             sampling=wanted.sampling,
+            likeliest=wanted.likeliest,
             seed=self.recipe.seed,
             dtype=self.recipe.sft.run.torch_dtype,
             device=self.world.device,
