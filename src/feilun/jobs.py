@@ -174,6 +174,11 @@ class Job:
             self._out.truncate(whole)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._events))
 
+    def change(self, recipe: dict[str, Any]) -> None:
+        """Go on by another recipe."""
+        self.record = self.record.model_copy(update={"recipe": recipe})
+        write_atomically(self.folder / "job.json", self.record.model_dump_json(indent=2), 0o600)
+
     def part(self, name: str, recipe: dict[str, Any]) -> Job:
         """A stage of this job, for the process that does the work: see `Part`."""
         return Part(self, name, recipe)

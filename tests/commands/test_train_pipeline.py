@@ -341,20 +341,68 @@ def test_a_second_run_of_the_name_is_refused_while_one_runs(recipe: Path, tmp_pa
         process.wait()
 
 
-def test_another_recipe_is_not_gone_on_with(recipe: Path, tmp_path: Path) -> None:
-    killed_in("corpus", recipe, tmp_path)
-    other = recipe.with_name("other.toml")
-    other.write_text(RECIPE.replace("[reward.data]\nheldout = 0.2", "[reward.data]\nheldout = 0.1"))
-    ran = run_feilun("-w", tmp_path, "train", other, "--resume")
+def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
+    recipe: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("most = 1000.0", "most = 0.000001"))
+    ran = run_feilun("-w", tmp_path, "train", recipe)
+    assert ran.returncode == 1
+    assert "Stage ppo: " in ran.stderr
+    assert "run away" in ran.stderr
+    (job,) = list_jobs(tmp_path / "runs")
+    before = [event["id"] for event in job.events() if event["event"] == "artifact"]
+
+    recipe.write_text(RECIPE.replace("[reward.data]\nheldout = 0.2", "[reward.data]\nheldout = 0.1"))
+    ran = run_feilun("-w", tmp_path, "train", recipe, "--resume")
     assert ran.returncode == 1
     assert "reward.data.heldout is not what it was" in ran.stderr
-    assert job_of(tmp_path).state == "interrupted"
+
+    # As an older Feilun would have written it down: it did not know this key.
+    old = json.loads((job.folder / "job.json").read_text())
+    del old["recipe"]["pairs"]["likeliest"]
+    (job.folder / "job.json").write_text(json.dumps(old))
+    recipe.write_text(RECIPE)
+    ran = run_feilun("-w", tmp_path, "train", recipe, "--resume")
+    assert ran.returncode == 0, ran.stderr
+    (job,) = list_jobs(tmp_path / "runs")
+    assert [event["id"] for event in job.events() if event["event"] == "artifact"][: len(before)] == before
+    assert job.record.recipe["ppo"]["rollout"]["most"] == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"chosen": {"content": "a"}, "rejected": {"content": "a"}}', "both sides are the same"),
+        ('{"chosen": {"content": "a"', "not valid JSON"),
+        ('{"chosen": "a", "rejected": "b"}', "a pair needs messages"),
+        (
+            '{"chosen": {"role": "user", "content": "a"}, "rejected": {"content": "b"}}',
+            "must be the assistant's",
+        ),
+    ],
+)
+def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
+    recipe: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    recipe.with_name("pairs.jsonl").write_text("\n" + line)
+    recipe.write_text(RECIPE.replace("prompts = 24", 'prompts = 24\nsources = ["pairs.jsonl"]'))
+    ran = run_feilun("-w", tmp_path, "train", recipe)
+    assert ran.returncode == 1
+    assert f"{recipe.with_name('pairs.jsonl')}:2: {said}" in ran.stderr
+    assert not (tmp_path / "corpora").exists()
 
 
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
         (("", ""), ["--size", "huge"], "There is no size 'huge'. Sizes here: tiny, vast."),
+        (("", ""), ["--name", "小飞轮"], "could not be served: --name"),
+        (("context = 256", "context = 128"), [], "could not be served: pretrain.model.context (128)"),
+        (
+            ("[ppo.run]\nsteps = 4\nrows = 4", "[ppo.run]\nsteps = 4\nrows = 5"),
+            [],
+            "not whole steps of 5 rows",
+        ),
         (("[sft.data]", '[sft]\nbase = "x"\n[sft.data]'), [], "sft.base is the pipeline's to say"),
         (("tokens = 8\ncompared", "token = 8\ncompared"), [], "unknown key 'evaluate.token'"),
         (('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["gone.jsonl"]'), [], "There is no data at"),

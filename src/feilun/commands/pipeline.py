@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,25 +47,35 @@ class AskedPipeline:
         return cls(path.parent.absolute(), wanted)
 
     def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe, or one of this
-        name is running."""
-        from feilun.train.pipeline.recipe import first_difference
+        """A new job, or the one to go on with. Stages that it has not ended yet may have another recipe now. Raises
+        `FeilunError` if one that has ended has another, or one of this name is running."""
+        from feilun.train.pipeline.recipe import differences
+        from feilun.train.pipeline.run import begun
 
         runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")
         found = job_to_resume(runs, KIND, self.wanted.name) if resume else None
         for other in list_jobs(runs):  # which would put its models in the place of ours
             if (other.record.kind, other.record.name, other.state) == (KIND, self.wanted.name, "running"):
                 raise other.already_running()
-        if found and (key := first_difference(found.record.recipe, asked)):
+        if found is None:
+            return Job.create(runs, KIND, self.wanted.name, asked)
+        changed = differences(found.record.recipe, self.wanted)
+        made = begun(found)
+        for key in changed:
             stage = key.split(".")[0]
-            raise FeilunError(
-                f"The run {found.id} was begun with another recipe: {key} is not what it was. What its stage {stage} made would "
-                "not be what the recipe says. Put it back, or start anew without --resume.",
-                f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变，阶段 {stage} 的产物将与配方不符。"
-                "请改回，或去掉 --resume 重新开始。",
-                code="other_recipe",
-            )
-        return found or Job.create(runs, KIND, self.wanted.name, asked)
+            if key in made or stage in made:
+                raise FeilunError(
+                    f"The run {found.id} was begun with another recipe: {key} is not what it was. What its stage {stage} made "
+                    "would not be what the recipe says. Put it back, or start anew without --resume.",
+                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变，阶段 {stage} 的产物将与配方不符。"
+                    "请改回，或去掉 --resume 重新开始。",
+                    code="other_recipe",
+                )
+        for stage in {key.split(".")[0] for key in changed}:
+            shutil.rmtree(found.folder / stage, ignore_errors=True)  # what was begun by the old recipe
+        if changed:
+            found.change(asked)
+        return found
 
     def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
         from feilun.train.pipeline.run import Pipeline

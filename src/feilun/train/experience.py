@@ -68,6 +68,17 @@ Learn = Callable[[Drawn, float], dict[str, Tensor]]
 """The facts of a rollout's rows that the objective learns from; given the weight of the divergence's penalty."""
 
 
+def check_rollout(recipe: RolloutRecipe, copies: int, rows: int) -> None:
+    """Raises `FeilunError` if a rollout is no whole number of steps of ``rows``."""
+    drawn = recipe.prompts * copies
+    if drawn % rows:
+        raise FeilunError(
+            f"A rollout has {drawn} answers ({recipe.prompts} prompts, {copies} each), which are not whole steps of {rows} rows.",
+            f"一次采样有 {drawn} 个回答（{recipe.prompts} 个提示，各 {copies} 个），无法按每步 {rows} 行整分。",
+            code="uneven_batch",
+        )
+
+
 class Rollouts:
     """Batches that are drawn as the run goes. ``stride`` steps belong to a rollout.
 
@@ -106,13 +117,8 @@ class Rollouts:
         self._stop, self._decode, self._pad_id, self._dtype = stop, decode, pad_id, dtype
         self._before = Before(self._model)
         self._controller = Controller(recipe.penalty, recipe.target)
+        check_rollout(recipe, copies, rows)
         drawn = recipe.prompts * copies
-        if drawn % rows:
-            raise FeilunError(
-                f"A rollout has {drawn} answers ({recipe.prompts} prompts, {copies} each), which are not whole steps of {rows} rows.",
-                f"一次采样有 {drawn} 个回答（{recipe.prompts} 个提示，各 {copies} 个），无法按每步 {rows} 行整分。",
-                code="uneven_batch",
-            )
         if recipe.prompts % self._world.size or rows % self._world.size:
             raise FeilunError(
                 f"{recipe.prompts} prompts of a rollout and {rows} rows of a step cannot be shared among {self._world.size} "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from feilun.text import FeilunError
 from feilun.train.recipe import DpoRecipe, PpoRecipe, PretrainRecipe, RewardRecipe, SftRecipe
@@ -131,6 +133,12 @@ def values_of(table: Mapping[str, Any], size: str | None) -> dict[str, object]:
             f"没有名为“{wanted}”的规模。可用：{known}。",
             code="unknown_size",
         )
+    if not isinstance(sizes[wanted], dict):
+        raise FeilunError(
+            f"The size '{wanted}' must be a table: [sizes.{wanted}].",
+            f"规模“{wanted}”应为一个表：[sizes.{wanted}]。",
+            code="unknown_size",
+        )
     return {"size": wanted, **dict(_flat(sizes[wanted]))}
 
 
@@ -142,7 +150,11 @@ def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, obje
             yield f"{above}{key}", value
 
 
-def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The path of the first value that differs between two recipes."""
-    one, two = dict(_flat(before)), dict(_flat(now))
-    return next((key for key in {**one, **two} if one.get(key) != two.get(key)), None)
+def differences(before: Mapping[str, Any], now: PipelineRecipe) -> list[str]:
+    """The paths of the values that ``now`` has otherwise than a recipe that was written down ``before``, perhaps by an older
+    Feilun: what that did not know yet has its default.
+    """
+    with contextlib.suppress(ValidationError):  # it knew what is no more, which is a difference
+        before = PipelineRecipe.model_validate(copy.deepcopy(dict(before))).model_dump(mode="json")
+    one, two = dict(_flat(before)), dict(_flat(now.model_dump(mode="json")))
+    return [key for key in {**one, **two} if one.get(key) != two.get(key)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
+from feilun.evaluate.check_names import CHECKS
 from feilun.evaluate.report import Rate
 from feilun.jobs import Job
 from feilun.text import locale_language, say
@@ -12,9 +14,12 @@ from feilun.train.pipeline.measure import TALKS, Measured, winning
 from feilun.train.pipeline.results import Results
 from feilun.train.report import STYLE
 
-_OWN_STYLE = (
-    "td.no{color:#b91c1c}td.yes{color:#047857}table.answers td{border-top:1px solid #e5e7eb;max-width:16rem}"
-)
+# Columns as wide as one another, and words broken where they must: Chinese, and what a small model repeats, has no spaces. A
+# table of figures that is wider than the window scrolls by itself.
+_OWN_STYLE = """
+body{max-width:1200px}td.no{color:#b91c1c}td.yes{color:#047857}.figures{overflow-x:auto}
+table.answers{table-layout:fixed;width:100%}table.answers td{border-top:1px solid #e5e7eb;overflow-wrap:anywhere}
+"""
 
 
 def page(results: Results, job: Job) -> str:
@@ -56,9 +61,9 @@ def _models(results: Results) -> str:
     languages = list(results.models[0].bits)
     heads = [
         say("Model", "模型"),
-        *(f"{say('Bits per byte', '每字节比特')} {language}" for language in languages),
+        *(say(f"Bits per byte ({_kind(one)})", f"每字节比特（{_kind(one)}）") for one in languages),
         say("Talks", "能对话"),
-        *(_check(name) for name in TALKS),
+        *(str(CHECKS[name]).capitalize() for name in TALKS),
         say("All checks", "通过全部检查"),
     ]
     rows = [
@@ -71,21 +76,34 @@ def _models(results: Results) -> str:
         ]
         for model in results.models
     ]
-    others = {say("5-gram, same bytes read", "5-gram（读取相同字节）"): results.ngram or {}, **results.peers}
+    others = [
+        (say("5-gram, same bytes read", "5-gram（读取相同字节）"), results.ngram or {}),
+        *((_file(peer), bits) for peer, bits in results.peers.items()),
+    ]
     rows += [
         [name, *(f"{bits[one]:.3f}" if one in bits else "" for one in languages)]
-        for name, bits in others.items()
+        for name, bits in others
         if bits
     ]
     return table(heads, rows)
 
 
-def _check(name: str) -> str:
-    return {
-        "ends": say("Ends", "正常结束"),
-        "language": say("Language", "语言一致"),
-        "repeats": say("No repetition", "不重复"),
-    }[name]
+def _kind(name: str) -> str:
+    """What a reader knows a language as, or a kind of pairs (`feilun.train.reward.accuracy`)."""
+    names = {
+        "all": say("all", "合计"),
+        "en": say("English", "英文"),
+        "zh": say("Chinese", "中文"),
+        "other": say("other", "其他"),
+        "longer": say("longer one chosen", "较长者胜出"),
+        "shorter": say("shorter one chosen", "较短者胜出"),
+    }
+    return names.get(name, name)
+
+
+def _file(source: str) -> str:
+    """What a model's file is called, whatever it is fetched from."""
+    return PurePosixPath(source).name.removesuffix(".gguf")
 
 
 def _rate(rate: Rate) -> str:
@@ -97,8 +115,9 @@ def _reward(results: Results) -> str:
     accuracy = results.reward_accuracy
     if not accuracy:
         return ""
-    said = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    return f"<p>{say('Reward model, held-out pairs in the right order', '奖励模型在留出偏好对上的正确率')}: {said}</p>"
+    said = say(", ", "，").join(html.escape(f"{_kind(name)} {value:.1%}") for name, value in accuracy.items())
+    title = say("Reward model, held-out pairs in the right order: ", "奖励模型在留出偏好对上的正确率：")
+    return f"<p>{title}{said}</p>"
 
 
 def _wins(results: Results) -> str:
@@ -151,7 +170,8 @@ def _answers(results: Results) -> str:
 
 def _cell(model: Measured, number: int) -> str:
     answer = model.questions[number]
-    failed = f"<br><small>✗ {', '.join(answer.failed)}</small>" if answer.failed else ""
+    names = say(", ", "、").join(str(CHECKS[kind]) for kind in answer.failed)
+    failed = f"<br><small>✗ {names}</small>" if names else ""
     return f'<td class="{"no" if answer.failed else "yes"}">{html.escape(answer.answer)}{failed}</td>'
 
 
@@ -161,4 +181,4 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><tr>{top}</tr>{body}</table>"
+    return f'<div class="figures"><table><tr>{top}</tr>{body}</table></div>'

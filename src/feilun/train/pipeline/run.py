@@ -6,31 +6,31 @@ Every stage is a part of the job (`feilun.jobs.Part`) and leaves an artifact in 
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from feilun.data.build import build
-from feilun.data.recipe import CorpusRecipe, SourceRecipe
 from feilun.data.tokens import TokenDocument, Tokens
 from feilun.data.workers import local
 from feilun.evaluate.questions import read_questions
 from feilun.jobs import Job
 from feilun.model.served import served_file
 from feilun.model.tokenizer import Tokenizer
-from feilun.recipe import read_recipe
 from feilun.registry import Registry, Release
 from feilun.registry.sources import ensure, normalise
 from feilun.text import FeilunError
 from feilun.train import prefer, pretrain, reinforce, sft
 from feilun.train.distributed import World
 from feilun.train.heldout import heldout_documents
+from feilun.train.pipeline.check import check, corpus_recipe, served_as
 from feilun.train.pipeline.measure import Measured, Yardstick
 from feilun.train.pipeline.own_answers import PAIRS, PROMPTS, conversations, write_own_answers
-from feilun.train.pipeline.recipe import BASES, PipelineRecipe
+from feilun.train.pipeline.recipe import BASES, EvaluateStage, PipelineRecipe
 from feilun.train.pipeline.report import page
 from feilun.train.pipeline.results import Results
 from feilun.train.preferences import Prompt, prompt_ids
@@ -43,6 +43,16 @@ ORDER = ("corpus", "pretrain", "sft", "pairs", "reward", "ppo", "dpo")
 MEASURED = ("pretrain", "sft", "ppo", "dpo")
 RELEASED = ("ppo", "dpo")
 RESULTS, REPORT = "results.json", "report.html"
+
+
+def begun(job: Job) -> set[str]:
+    """What may change no more in the recipe of a run: the stages that have left something, and all that those hang on."""
+    made = {str(event["part"]) for event in job.events() if event["event"] == "artifact" and "part" in event}
+    if made:
+        made |= {"kind", "name", "seed", "size"}
+    if any(event["event"] == "measured" for event in job.events()):
+        made |= {f"evaluate.{key}" for key in EvaluateStage.model_fields if key != "peers"}
+    return made | ({"evaluate"} if (job.folder / RESULTS).exists() else set())
 
 
 @dataclass
@@ -61,34 +71,24 @@ class Pipeline:
 
         Raises `FeilunError` naming the stage if an artifact that a stage has left is gone or another, and what the stages raise.
         """
-        self._check()
+        check(self.recipe, self.beside)
         for stage in ORDER:
             if not self.world.of_first(self.world.first and self._done(stage)):
                 self._inputs_are_ours(stage)
                 self.job.emit("stage", name=stage)
-                if self._make(stage) is None:
+                with _named(stage):
+                    made = self._make(stage)
+                if made is None:
                     return None
             if stage in MEASURED and self.world.first:
                 self._measure(stage)
         if self.world.first:
-            write_atomically(self.job.folder / REPORT, page(self._results(), self.job))
             for stage in RELEASED:
                 self._release(stage)
+            write_atomically(self.job.folder / REPORT, page(self._results(), self.job))
         return self.job.folder / REPORT
 
     # What is known beforehand.
-
-    def _check(self) -> None:
-        """Faults of the last stages are known before the work of the first."""
-        read_questions(self._beside(self.recipe.evaluate.questions))
-        self._corpus_recipe()
-        for path in (*self.recipe.sft.data.sources, *self.recipe.pairs.sources):
-            if not self._beside(path).exists():
-                raise FeilunError(
-                    f"There is no data at {self._beside(path)}.",
-                    f"{self._beside(path)} 处没有数据。",
-                    code="no_text",
-                )
 
     def _done(self, stage: str) -> bool:
         """Whether the stage has left its artifact. Raises `FeilunError` if what it has left is gone, or another."""
@@ -136,7 +136,7 @@ class Pipeline:
         return self.world.of_first(make[stage](part, folder) if self.world.first else None)
 
     def _corpus(self, part: Job, folder: Path) -> Path | None:
-        return build(self._corpus_recipe(), part, folder, local(os.cpu_count() or 1))
+        return build(corpus_recipe(self.recipe, self.beside), part, folder, local(os.cpu_count() or 1))
 
     def _pretrain(self, part: Job, folder: Path) -> Path | None:
         more = [self._beside(path) for path in self.recipe.pretrain.data.sources]
@@ -258,12 +258,8 @@ class Pipeline:
     def _release(self, stage: str) -> None:
         folder = self._folder(stage)
         file = served_file(folder, folder.name, self.recipe.release.gguf, self.workspace.path / "models")
-        release = Release(
-            name=folder.name,
-            source=normalise(str(file)),
-            sha256=Manifest.read(file.parent).id,
-            context_length=self.recipe.pretrain.model.context,
-        )
+        digest = Manifest.read(file.parent).id
+        release = served_as(folder.name, normalise(str(file)), self.recipe.pretrain.model.context, digest)
         registry = Registry(self.workspace)
         if any(known.name == release.name for known in registry.releases()):
             registry.replace(release)
@@ -295,12 +291,19 @@ class Pipeline:
     def _conversations(self) -> list[Path]:
         return [self._beside(path) for path in self.recipe.sft.data.sources]
 
-    def _corpus_recipe(self) -> CorpusRecipe:
-        """The data engine's recipe, with the pipeline's sources. Raises `FeilunError` for faults in either."""
-        wanted = self.recipe.corpus
-        recipe = read_recipe(self._beside(wanted.recipe), CorpusRecipe, {"name": self.recipe.name})
-        sources = [SourceRecipe(path=str(self._beside(path))) for path in wanted.sources]
-        return recipe.model_copy(update={"sources": sources})
+
+@contextlib.contextmanager
+def _named(stage: str) -> Generator[None]:
+    """What goes wrong in a stage says which one it was."""
+    try:
+        yield
+    except FeilunError as error:
+        raise FeilunError(
+            f"Stage {stage}: {error.text.en}",
+            f"阶段 {stage}：{error.text.zh}",
+            status=error.status,
+            code=error.code,
+        ) from error
 
 
 def _fetched(source: str) -> Path:

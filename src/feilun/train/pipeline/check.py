@@ -1,0 +1,97 @@
+"""Faults of a pipeline's last stages, told before the work of the first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from feilun.data.recipe import CorpusRecipe, SourceRecipe
+from feilun.evaluate.questions import read_questions
+from feilun.recipe import read_recipe
+from feilun.registry import Release
+from feilun.registry.sources import ensure, normalise
+from feilun.text import FeilunError
+from feilun.train.experience import check_rollout
+from feilun.train.pipeline.recipe import PipelineRecipe
+from feilun.validation import explain
+
+
+def check(recipe: PipelineRecipe, beside: Path) -> None:
+    """Raises `FeilunError` for what a later stage of ``recipe`` would stop at. ``beside``: where its paths begin."""
+    for stage in ("ppo", "dpo"):
+        served_as(f"{recipe.name}-{stage}", "file:x.gguf", recipe.pretrain.model.context)
+    read_questions(beside / recipe.evaluate.questions)
+    corpus_recipe(recipe, beside)
+    for path in (*recipe.sft.data.sources, *recipe.pairs.sources):
+        if not (beside / path).exists():
+            raise FeilunError(
+                f"There is no data at {(beside / path).resolve()}.",
+                f"{(beside / path).resolve()} 处没有数据。",
+                code="no_text",
+            )
+    for source in recipe.pairs.sources:
+        _check_pairs((beside / source).resolve())
+    check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows)
+    for peer in recipe.evaluate.peers:
+        ensure(Release(name="peer", source=normalise(peer)))
+
+
+def corpus_recipe(recipe: PipelineRecipe, beside: Path) -> CorpusRecipe:
+    """The data engine's recipe, with the pipeline's sources. Raises `FeilunError` for faults in either."""
+    wanted = read_recipe((beside / recipe.corpus.recipe).resolve(), CorpusRecipe, {"name": recipe.name})
+    sources = [SourceRecipe(path=str((beside / path).resolve())) for path in recipe.corpus.sources]
+    return wanted.model_copy(update={"sources": sources})
+
+
+def served_as(name: str, source: str, context: int, sha256: str | None = None) -> Release:
+    """The release that a stage's model becomes. Raises `FeilunError` if it cannot be called or served so."""
+    try:
+        return Release(name=name, source=source, sha256=sha256, context_length=context)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        why = explain(problem)
+        what = {"name": f"--name ({name})", "context_length": f"pretrain.model.context ({context})"}
+        at = what.get(str(problem["loc"][0]), str(problem["loc"][0]))
+        raise FeilunError(
+            f"The models of this run could not be served: {at}: {why.en}.",
+            f"此次运行的模型将无法提供服务：{at}：{why.zh}。",
+            code="bad_name",
+        ) from None
+
+
+def rows(file: Path) -> Iterator[tuple[str, str]]:
+    """The lines of JSON lines files, each with its place."""
+    for path in sorted(file.rglob("*.jsonl")) if file.is_dir() else [file]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+            if line.strip():
+                yield f"{path}:{number}", line
+
+
+def _check_pairs(file: Path) -> None:
+    for place, line in rows(file):
+        fault = _fault(line)
+        if fault is not None:
+            raise FeilunError(f"{place}: {fault[0]}.", f"{place}：{fault[1]}。", code="bad_pairs")
+
+
+def _fault(line: str) -> tuple[str, str] | None:
+    try:
+        row: Any = json.loads(line)
+        sides = [row[side]["content"] for side in ("chosen", "rejected")]
+        roles = {row[side].get("role", "assistant") for side in ("chosen", "rejected")}
+    except json.JSONDecodeError as error:
+        return f"not valid JSON ({error})", f"不是有效的 JSON（{error}）"
+    except (KeyError, TypeError, AttributeError):
+        return (
+            "a pair needs messages, and chosen and rejected with their content",
+            "成对数据需要 messages，以及带有 content 的 chosen 与 rejected",
+        )
+    if sides[0] == sides[1]:
+        return "both sides are the same", "两个回答相同"
+    if roles != {"assistant"}:
+        return "chosen and rejected must be the assistant's", "chosen 与 rejected 的角色应为 assistant"
+    return None
