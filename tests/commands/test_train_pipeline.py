@@ -377,7 +377,7 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
         ('{"chosen": "a", "rejected": "b"}', "a pair needs messages"),
         (
             '{"chosen": {"role": "user", "content": "a"}, "rejected": {"content": "b"}}',
-            "must be the assistant's",
+            "chosen and rejected must be the assistant's",
         ),
     ],
 )

@@ -53,6 +53,19 @@ def test_a_header_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.metadata["tokenizer.ggml.scores"] is None  # arrays are passed over
 
 
+@pytest.mark.parametrize("layers", [0, 3, 4_000_000_000])
+def test_layers_that_are_not_there_are_refused_before_llama_cpp_sees_them(
+    tmp_path: Path, layers: int
+) -> None:
+    def with_layers(count: int) -> bytes:
+        data = gguf(METADATA | {"llama.block_count": count})
+        return data.replace(b"tensor.0", b"blk.0.ab").replace(b"tensor.1", b"blk.1.ab")
+
+    read(tmp_path / "m.gguf", with_layers(2))
+    with pytest.raises(FeilunError, match="does not hold the layers"):
+        read(tmp_path / "m.gguf", with_layers(layers))
+
+
 def test_a_file_of_the_formats_own_library_is_read(tmp_path: Path) -> None:
     library = pytest.importorskip("gguf", reason="gguf is not installed")
     numpy = pytest.importorskip("numpy", reason="numpy is not installed")

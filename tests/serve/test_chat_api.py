@@ -332,6 +332,13 @@ class TestRefusals:
         assert error["param"] == "model"
         assert MODEL in error["message"]
 
+    def test_a_prompt_far_too_long_is_refused_without_being_read(self, client: httpx.Client) -> None:
+        error = error_of(
+            client.post(CHAT, json=say("中" * 2_000_000)), 400
+        )  # the tokeniser would need minutes
+        assert error["code"] == "context_length_exceeded"
+        assert "far too many tokens" in error["message"]
+
     @pytest.mark.parametrize("stream", [False, True])
     def test_a_prompt_longer_than_the_context_is_refused_not_cut(
         self, client: httpx.Client, stream: bool

@@ -168,15 +168,22 @@ def embedded_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def corrupt(model: Path, how: str) -> bytes:
     whole = model.read_bytes()
+    name = b"llama.block_count"
+    layers = whole.index(name) + len(name) + 4  # behind its type
     return {
         "not GGUF": b"this is no model" * 100,
         "cut short": whole[: len(whole) // 2],
         "no tensors": whole[:8] + bytes(8) + whole[16:],
+        "no layers": whole[:layers] + bytes(4) + whole[layers + 4 :],
     }[how]
 
 
 @pytest.mark.parametrize(
-    "how", ["cut short", *(pytest.param(how, marks=pytest.mark.slow) for how in ("not GGUF", "no tensors"))]
+    "how",
+    [
+        "cut short",
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("not GGUF", "no tensors", "no layers")),
+    ],
 )
 def test_a_corrupt_default_model_is_told_by_health_and_the_server_stays_up(
     workspace: Path, embedded_model: Path, how: str, start_server: StartServer
@@ -204,6 +211,27 @@ def test_a_corrupt_default_model_is_told_by_health_and_the_server_stays_up(
         shutil.copy(embedded_model, file)
         assert client.post("/v1/completions", json={"prompt": "Hi", "max_tokens": 1}).status_code == 200
         assert client.get("/health").status_code == 200
+
+
+def test_what_nobody_foresaw_when_a_model_is_loaded_is_told_by_health_too(
+    workspace: Path, start_server: StartServer
+) -> None:
+    model = {"name": "far", "kind": "upstream", "source": "http://example.invalid/v1"}
+    (workspace / "models.json").write_text(json.dumps({"default": "far", "models": [model]}))
+    # httpx makes no client for such a proxy
+    server = start_server(workspace, ready=False, all_proxy="nonsense://127.0.0.1:1", no_proxy="")
+    with server.client() as client:
+
+        def trouble() -> httpx.Response | None:
+            response = client.get("/health")
+            return response if response.json()["error"]["code"] != "loading" else None
+
+        error = error_of(eventually(trouble), 503)
+        assert error["code"] == "model_not_loaded"
+        assert error["message"].startswith("Model far could not be loaded: ValueError: ")
+        assert error_of(client.post("/v1/chat/completions", json=say("Hi")), 503) == error
+        zh = client.get("/health", headers={"Accept-Language": "zh"})
+        assert error_of(zh, 503)["message"].startswith("模型 far 无法加载：")
 
 
 def test_a_default_model_whose_file_is_gone_is_named(workspace: Path) -> None:

@@ -151,7 +151,19 @@ def _read(file: BinaryIO, size: int, arrays: bool) -> Header:
     data = -(-file.tell() // alignment) * alignment
     if found and data + max(offset for *_, offset in found) >= size:
         raise ValueError("the file is cut short")
-    return Header(metadata, {name: TensorInfo(shape, kind, data + at) for name, shape, kind, at in found})
+    header = Header(metadata, {name: TensorInfo(shape, kind, data + at) for name, shape, kind, at in found})
+    if not _layers_are_there(header):
+        raise ValueError("it does not hold the layers that its header names")
+    return header
+
+
+def _layers_are_there(header: Header) -> bool:
+    """Whether as many layers as the header names can be there: where they are not, llama.cpp ends the whole process."""
+    named = header.metadata.get(f"{header.architecture}.block_count")
+    blocks = {name.split(".")[1] for name in header.tensors if name.startswith("blk.")}
+    if header.is_adapter or not isinstance(named, int) or not blocks:
+        return True
+    return 0 < named <= len(blocks)
 
 
 def _take(file: BinaryIO, form: str) -> Any:

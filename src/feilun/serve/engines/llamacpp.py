@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+os.environ.setdefault(
+    "GGML_NO_BACKTRACE", "1"
+)  # hundreds of lines of a debugger, if it ever ends the process
+
 import xllamacpp
 
 from feilun.registry import Release
@@ -38,6 +43,10 @@ WAITING = 1024
 """Requests that may wait in line; the next one is told to come back later."""
 
 EMBEDDING_CONTEXT = 2048
+
+TOKEN_BYTES = 128
+"""The longest token of the usual vocabularies (of spaces). A prompt with more bytes than the context has tokens of that size
+is too long for certain; only the tokeniser, which takes seconds for each megabyte and cannot be stopped, says how much."""
 
 
 class LlamaCpp:
@@ -209,6 +218,8 @@ class LlamaCpp:
             raise FeilunError(
                 "The request is nested too deeply.", "请求的嵌套层级过深。", status=400, code="invalid_value"
             ) from None
+        if _text_bytes(body) > TOKEN_BYTES * self._context:
+            raise _too_long(None, self._context)
         await self._line.enter()
         stream = _Stream(self._mailbox, self._line.leave)
         self._threads_pool.submit(stream.run, handler, payload)
@@ -354,16 +365,28 @@ def _add_usage(before: Usage | None, row: dict[str, Any]) -> Usage:
     )
 
 
+def _text_bytes(body: dict[str, Any]) -> int:
+    """Of what a request gives to read."""
+    said: Any = body.get("prompt") or [message.get("content") for message in body.get("messages", ())]
+    return len(orjson.dumps(said))
+
+
+def _too_long(prompt: int | None, context: int | None) -> FeilunError:
+    has = f"{prompt} tokens" if prompt else "far too many tokens"
+    zh = f"有 {prompt} 个 token" if prompt else "过长"
+    return FeilunError(
+        f"The prompt has {has}, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
+        f"提示词{zh}，此模型连同回答最多 {context} 个 token。请缩短内容，或开始新对话。",
+        status=400,
+        code="context_length_exceeded",
+        param="messages",
+    )
+
+
 def _engine_error(error: dict[str, Any]) -> FeilunError:
     if error.get("type") == "exceed_context_size_error":
         prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
-        return FeilunError(
-            f"The prompt has {prompt} tokens, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
-            f"提示词有 {prompt} 个 token，此模型连同回答最多 {context} 个。请缩短内容，或开始新对话。",
-            status=400,
-            code="context_length_exceeded",
-            param="messages",
-        )
+        return _too_long(prompt, context)
     status = int(error.get("code", 500))
     message = str(error.get("message", "unknown error")).strip()
     if "too large to process" in message:
@@ -374,6 +397,17 @@ def _engine_error(error: dict[str, Any]) -> FeilunError:
             code="context_length_exceeded",
             param="input",
         )
+    if "JSON schema" in message or "grammar" in message:
+        return FeilunError(
+            f"The model cannot be held to this JSON schema: simplify it ({message.splitlines()[-1][:200]}).",
+            f"无法让模型遵守此 JSON schema：请简化（{message.splitlines()[-1][:200]}）。",
+            status=400,
+            code="invalid_value",
+            param="response_format",
+        )
     return FeilunError(
-        message, message, status=status, code="engine_error" if status >= 500 else "invalid_value"
+        f"The model cannot work with this request: {message}",
+        f"模型无法处理此请求：{message}",
+        status=status,
+        code="engine_error" if status >= 500 else "invalid_value",
     )
