@@ -397,6 +397,8 @@ def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
     [
         (("", ""), ["--size", "huge"], "There is no size 'huge'. Sizes here: tiny, vast."),
         (("", ""), ["--name", "小飞轮"], "could not be served: --name"),
+        (("", ""), ["--size", "vast"], "cannot be trained on this machine"),
+        (("", ""), ["--size", "vast", "--json"], "cannot be trained on this machine"),
         (("context = 256", "context = 128"), [], "could not be served: pretrain.model.context (128)"),
         (
             ("[ppo.run]\nsteps = 4\nrows = 4", "[ppo.run]\nsteps = 4\nrows = 5"),

@@ -1,6 +1,6 @@
 /** The server's shapes, as they travel. */
 
-export type Role = 'user' | 'assistant' | 'tool'
+export type Role = 'system' | 'user' | 'assistant' | 'tool'
 export type MessageStatus = 'complete' | 'generating' | 'stopped' | 'interrupted' | 'failed'
 
 export interface ToolCall {
@@ -26,6 +26,10 @@ export interface Message {
   status: MessageStatus
   finish_reason: string | null
   model: string | null
+  /** Of an answer: what it was asked with; the system prompt is one of these, not a message. */
+  params?: { system?: string }
+  /** Why an answer failed, in English. */
+  error?: string | null
   usage: { prompt_tokens: number; completion_tokens: number } | null
   created_ms: number
   feedback: Opinion | null

@@ -109,7 +109,8 @@ function Reading() {
 
 function AnswerStatus({ message, fault, onRetry }: { message: Message; fault: string | undefined; onRetry?: () => void }) {
   const { status } = useT().chat
-  if (message.status === 'failed') return <StatusMark tone="danger" text={fault ? `${status.failed} ${fault}` : status.failed} onRetry={onRetry} />
+  const why = fault ?? message.error
+  if (message.status === 'failed') return <StatusMark tone="danger" text={why ? `${status.failed} ${why}` : status.failed} onRetry={onRetry} />
   if (message.status === 'interrupted') return <StatusMark text={status.interrupted} onRetry={onRetry} />
   if (message.status === 'stopped') return <StatusMark text={status.stopped} onRetry={onRetry} />
   if (message.status === 'generating') return <StatusMark text={status.generating} />

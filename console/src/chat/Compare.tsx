@@ -9,7 +9,7 @@ import { CheckIcon, CloseIcon } from '../ui/icons'
 import { SavedState } from './Feedback'
 import { Prose } from './Prose'
 import { comparable } from './tree'
-import { useFeedback } from './useFeedback'
+import { rated, useFeedback } from './useFeedback'
 
 interface Props {
   threadKey: string
@@ -71,7 +71,7 @@ function Version({ threadKey, message, letter, onChosen }: VersionProps) {
   const headingId = useId()
   const feedback = useFeedback(threadKey, message)
   const choose = async () => {
-    if (await feedback.submit({ rating: 1, tags: [] })) onChosen()
+    if (await feedback.submit(rated(feedback.opinion, 1))) onChosen()
   }
   return (
     <article aria-labelledby={headingId} data-testid="compare-version" className="flex min-w-0 flex-col rounded-xl border border-line bg-canvas p-3">
@@ -94,7 +94,7 @@ function Version({ threadKey, message, letter, onChosen }: VersionProps) {
 
 async function withdraw(threadKey: string, id: string): Promise<void> {
   try {
-    const { rating, tags, comment, correction } = await postFeedback(id, { rating: null, tags: [] }, crypto.randomUUID())
+    const { rating, tags, comment, correction } = await postFeedback(id, rated({ rating: 1 }, null), crypto.randomUUID())
     patchMessage(threadKey, id, { feedback: { rating, tags, comment, correction } })
   } catch {
     toast(words().feedback.failed, { tone: 'error' })

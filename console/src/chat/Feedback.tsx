@@ -3,7 +3,7 @@ import { useT } from '../i18n'
 import { Button, IconButton } from '../ui/Button'
 import { CheckIcon, CloseIcon, ThumbDownIcon, ThumbUpIcon } from '../ui/icons'
 import { TextArea } from '../ui/TextArea'
-import type { Feedback } from './useFeedback'
+import { rated, type Feedback } from './useFeedback'
 
 const GOOD_TAGS = ['correct', 'clear', 'complete', 'well_written'] as const
 const BAD_TAGS = ['wrong_fact', 'not_following', 'incomplete', 'too_long', 'language', 'unsafe', 'format', 'other'] as const
@@ -14,13 +14,13 @@ interface ThumbsProps {
   onRated: (rated: boolean) => void
 }
 
-/** A second click takes the rating back. The reasons belong to one rating, so they go with it. */
+/** A second click takes the rating back. Reasons and comment go with the rating they were given for. */
 export function Thumbs({ feedback, onRated }: ThumbsProps) {
   const { feedback: words } = useT()
   const { rating } = feedback.opinion
   const rate = (value: 1 | -1) => {
     const next = rating === value ? null : value
-    void feedback.submit({ rating: next, tags: [] })
+    void feedback.submit(rated(feedback.opinion, next))
     onRated(next !== null)
   }
   return (

@@ -6,7 +6,7 @@ import { IconButton } from '../ui/Button'
 import { ArrowDownIcon } from '../ui/icons'
 import { AssistantMessage } from './AssistantMessage'
 import { StatusMark } from './StatusMark'
-import { ToolMessage } from './ToolMessage'
+import { SystemMessage, ToolMessage } from './ToolMessage'
 import { pathTo, placesOf } from './tree'
 import { UserMessage } from './UserMessage'
 import { useStickToBottom } from './useStickToBottom'
@@ -37,6 +37,7 @@ export function MessageList({ threadKey }: { threadKey: string }) {
             const branch = { threadKey, siblings: siblings.join(' '), index }
             if (message.role === 'user') return <UserMessage key={message.id} message={message} {...branch} />
             if (message.role === 'tool') return <ToolMessage key={message.id} message={message} />
+            if (message.role === 'system') return <SystemMessage key={message.id} message={message} />
             return <AssistantMessage key={message.id} message={message} {...branch} streaming={message.id === streaming} fault={faults[message.id]} recent={at >= places.length - RECENT} />
           })}
           {last?.role === 'user' && !streaming && (

@@ -1,18 +1,14 @@
 import type { Model } from '../api/types'
 import { useT } from '../i18n'
-import { usePrefs } from '../state/prefs'
-import { NEW } from '../state/route'
 import { modelFor, useServer, watchServer } from '../state/server'
-import { changeSettings, useThread } from '../state/threads'
+import { changeSettings, useSettings } from '../state/threads'
 import { CheckIcon, ChevronDownIcon } from '../ui/icons'
 import { Menu, MenuChoice } from '../ui/Menu'
 
 export function ModelPicker({ threadKey }: { threadKey: string }) {
   const t = useT()
   const models = useServer((server) => server.models)
-  const defaults = usePrefs((prefs) => prefs.defaults)
-  const { settings } = useThread(threadKey)
-  const current = modelFor(threadKey === NEW ? defaults : settings, models)
+  const current = modelFor(useSettings(threadKey), models)
   const name = current?.id ?? t.model.none
   return (
     <Menu

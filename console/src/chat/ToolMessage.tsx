@@ -5,12 +5,22 @@ import { useT } from '../i18n'
 /** What a tool answered, in a conversation that a program held through the API. */
 export const ToolMessage = memo(function ToolMessage({ message }: { message: Message }) {
   const t = useT()
+  return <Aside summary={t.chat.toolResult} message={message} />
+})
+
+/** An instruction in mid-conversation; one at the beginning is a parameter of the answers and no message. */
+export const SystemMessage = memo(function SystemMessage({ message }: { message: Message }) {
+  const t = useT()
+  return <Aside summary={t.chat.systemMessage} message={message} />
+})
+
+function Aside({ summary, message }: { summary: string; message: Message }) {
   return (
     <article className="turn py-2 md:pl-11">
-      <Folded summary={t.chat.toolResult} text={message.content ?? ''} />
+      <Folded summary={summary} text={message.content ?? ''} />
     </article>
   )
-})
+}
 
 export function ToolCalls({ calls }: { calls: ToolCall[] }) {
   const t = useT()

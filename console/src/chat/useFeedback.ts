@@ -8,6 +8,14 @@ import { patchMessage } from '../state/threads'
 
 const NO_OPINION: Opinion = { rating: null, tags: [], comment: null, correction: null }
 
+/** The change that a rating is. Reasons and comment belong to one rating, so they go with it. */
+export const rated = ({ rating }: Pick<Opinion, 'rating'>, next: Opinion['rating']): Partial<Opinion> => ({
+  rating: next,
+  tags: [],
+  // One that came without a rating, or stays with its own, is left alone.
+  ...(rating !== null && rating !== next && { comment: null }),
+})
+
 export interface Feedback {
   /** What the user thinks, saved or not. */
   opinion: Opinion

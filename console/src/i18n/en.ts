@@ -79,6 +79,7 @@ export const en = {
     feilunSaid: 'Feilun answered',
     toolResult: 'Tool result',
     toolCall: 'Tool call',
+    systemMessage: 'System message',
     thinking: 'Reading your message',
     started: 'Feilun is answering',
     finished: 'The answer is complete',

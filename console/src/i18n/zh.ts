@@ -80,6 +80,7 @@ export const zh: Dictionary = {
     feilunSaid: '飞轮回答',
     toolResult: '工具结果',
     toolCall: '调用工具',
+    systemMessage: '系统消息',
     thinking: '正在阅读你的消息',
     started: '飞轮正在回答',
     finished: '回答完毕',

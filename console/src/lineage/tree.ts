@@ -1,6 +1,6 @@
 import type { Dictionary } from '../i18n/en'
 import { shortId } from '../flywheel/releases'
-import { hrefOf, type Direction } from '../state/route'
+import { decoded, hrefOf, type Direction } from '../state/route'
 import type { Node } from './api'
 
 /** Children that are shown at once; a data set may have thousands. */
@@ -17,7 +17,7 @@ const NAMELESS = ['sample', 'answers', 'source', 'user', 'turn', 'name']
 /** What the address asks for: `#/lineage/<id>?direction=down`. */
 export function askedOf(hash: string): { id: string; direction: Direction } {
   const [, id = '', query = ''] = /^#\/lineage\/?([^?]*)\??(.*)$/.exec(hash) ?? []
-  return { id: decodeURIComponent(id), direction: new URLSearchParams(query).get('direction') === 'down' ? 'down' : 'up' }
+  return { id: decoded(id) ?? '', direction: new URLSearchParams(query).get('direction') === 'down' ? 'down' : 'up' }
 }
 
 /** The nodes that are open at first: the nearest to the root, as long as their children fit. */

@@ -3,7 +3,9 @@ import type { Settings } from '../api/types'
 import { useT } from '../i18n'
 import { usePrefs } from '../state/prefs'
 import { NEW } from '../state/route'
-import { changeSettings, useThread } from '../state/threads'
+import { modelFor, useServer } from '../state/server'
+import { withoutUnset } from '../state/settings'
+import { changeSettings, useSettings } from '../state/threads'
 import { Button } from '../ui/Button'
 import { Dialog } from '../ui/Dialog'
 import { TextArea } from '../ui/TextArea'
@@ -29,13 +31,16 @@ export function SettingsSheet({ threadKey, open, onClose }: Props) {
 
 function Form({ threadKey }: { threadKey: string }) {
   const { settings: words } = useT()
-  const thread = useThread(threadKey)
+  const settings = useSettings(threadKey)
+  const models = useServer((server) => server.models)
   const { defaults, set } = usePrefs()
   const isNew = threadKey === NEW
-  const settings = isNew ? defaults : thread.settings
-  const isDefault = JSON.stringify(sorted(settings)) === JSON.stringify(sorted(defaults))
+  // A model that new chats begin with anyway need not be named, so that they follow when the default is another one.
+  const sameModel = modelFor(settings, models) === modelFor(defaults, models)
+  const asDefaults = withoutUnset(sameModel ? { ...settings, model: defaults.model } : settings)
+  const isDefault = JSON.stringify(sorted(asDefaults)) === JSON.stringify(sorted(defaults))
   const systemId = useId()
-  const [system, setSystem] = useState(settings.system ?? '')
+  const [typed, setTyped] = useState<string | null>(null)
   return (
     <div className="flex flex-col gap-6 px-5 pt-2 pb-6">
       <div>
@@ -47,9 +52,9 @@ function Form({ threadKey }: { threadKey: string }) {
           data-testid="system-prompt"
           rows={5}
           placeholder={words.systemPlaceholder}
-          value={system}
+          value={typed ?? settings.system ?? ''}
           onChange={(event) => {
-            setSystem(event.target.value)
+            setTyped(event.target.value)
             changeSettings(threadKey, { system: event.target.value })
           }}
           className="block max-h-[40dvh] w-full resize-none rounded-xl border border-line bg-raised px-3 py-2 text-sm leading-relaxed"
@@ -72,7 +77,7 @@ function Form({ threadKey }: { threadKey: string }) {
         value={settings.seed} onChange={(seed) => changeSettings(threadKey, { seed })}
       />
       {!isNew && (
-        <Button onClick={() => set({ defaults: settings })} disabled={isDefault}>
+        <Button onClick={() => set({ defaults: asDefaults })} disabled={isDefault}>
           {isDefault ? words.asDefaultDone : words.asDefault}
         </Button>
       )}

@@ -11,6 +11,15 @@ export const LINEAGE = 'lineage'
 /** Of a lineage: to what something came from, or to what came of it. */
 export type Direction = 'up' | 'down'
 
+/** What a part of an address means; null where it is malformed. */
+export function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return null
+  }
+}
+
 /**
  * Hash routes only, because the server knows just `/`: `#/` is a new chat, `#/c/<key>` a conversation, `#/flywheel`
  * the flywheel, where one of its turns may be open (`#/flywheel/<turn>`), `#/plan/<tab>?<question>` a plan,
@@ -21,12 +30,12 @@ export function currentKey(): string {
   if (/^#\/plan([/?]|$)/.test(location.hash)) return PLAN
   if (/^#\/lineage([/?]|$)/.test(location.hash)) return LINEAGE
   const match = /^#\/c\/(.+)$/.exec(location.hash)
-  return match?.[1] ? decodeURIComponent(match[1]) : NEW
+  return (match?.[1] && decoded(match[1])) || NEW
 }
 
 export function currentTurn(): string | null {
   const match = /^#\/flywheel\/(.+)$/.exec(location.hash)
-  return match?.[1] ? decodeURIComponent(match[1]) : null
+  return match?.[1] ? decoded(match[1]) : null
 }
 
 export const turnHref = (id: string): string => `#/flywheel/${encodeURIComponent(id)}`

@@ -7,6 +7,7 @@ import { t } from '../i18n'
 import { toast } from './notices'
 import { usePrefs } from './prefs'
 import { currentKey, navigate, NEW } from './route'
+import { inForce, withoutUnset } from './settings'
 
 /** A conversation as the console holds it. Its key is the conversation's id, or a local one until that is known. */
 export interface Thread {
@@ -19,7 +20,7 @@ export interface Thread {
   streaming: string | null
   /** Why the last message could not be sent. */
   notSent: string | null
-  /** Why an answer failed; the server keeps only that it did. */
+  /** Why an answer failed, in the language in use then; the server keeps it in English only. */
   faults: Record<string, string>
   /** An answer ended while another chat was in view. */
   unseen: boolean
@@ -68,8 +69,15 @@ let lastLocal = 0
 export const localKey = (): string => `local-${++lastLocal}`
 export const isLocal = (key: string): boolean => key === NEW || key.startsWith('local-')
 
+/** What a chat is asked with. */
 export const settingsOf = (key: string): Settings =>
-  key === NEW ? usePrefs.getState().defaults : getThread(key).settings
+  key === NEW ? usePrefs.getState().defaults : inForce(getThread(key))
+
+export function useSettings(key: string): Settings {
+  const defaults = usePrefs((prefs) => prefs.defaults)
+  const thread = useThread(key)
+  return key === NEW ? defaults : inForce(thread)
+}
 
 /** Loads or refreshes a conversation. Unchanged messages keep their identity, so that nothing repaints for nothing. */
 export async function loadThread(key: string): Promise<void> {
@@ -136,12 +144,15 @@ const saving = new Map<string, ReturnType<typeof setTimeout>>()
 
 /** Changes a conversation's settings, or, in a new chat, those that new chats start with. */
 export function changeSettings(key: string, change: Settings): void {
-  const settings = withoutUnset({ ...settingsOf(key), ...change })
   if (key === NEW) {
-    usePrefs.getState().set({ defaults: settings })
+    const { defaults, set } = usePrefs.getState()
+    set({ defaults: withoutUnset({ ...defaults, ...change }) })
     return
   }
-  updateThread(key, { settings })
+  // Only what was chosen here becomes the conversation's own; the rest goes on following its answers.
+  const own = { ...getThread(key).settings, ...change }
+  // An emptied prompt stays as such, or that of the last answer would come back.
+  updateThread(key, { settings: { ...withoutUnset(own), ...(own.system === '' && { system: '' }) } })
   clearTimeout(saving.get(key))
   saving.set(key, setTimeout(() => void saveSettings(key), SAVE_MS))
 }
@@ -154,8 +165,4 @@ export async function saveSettings(key: string): Promise<void> {
   } catch {
     toast(t().settings.failed, { tone: 'error' })
   }
-}
-
-function withoutUnset(settings: Settings): Settings {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== ''))
 }

@@ -13,6 +13,12 @@ from feilun.plan.recipes import of_recipe
 from feilun.plan.tables import span
 from feilun.text import FeilunError, say
 
+STATES = 12
+"""Bytes of a parameter in training, at least: weight, gradient, and one moment of an optimiser, in float32."""
+
+HOPELESS = 3
+"""So many times the memory is no matter of a rough estimate, or of swap."""
+
 
 class Planned:
     """The plan of a run on this machine's processor, by what earlier runs of the workspace took."""
@@ -26,6 +32,20 @@ class Planned:
             self.plan = of_recipe(recipe, self._device, factor=known.factor)
         except FeilunError:
             self.plan = None
+
+    def check(self) -> None:
+        """Raises `FeilunError` if weights, gradients and optimiser alone are several times what the machine has."""
+        if self.plan is None:
+            return
+        needed, there = STATES * self.plan.model.params / 1e9, self._device.memory_gb
+        if needed > HOPELESS * there:
+            raise FeilunError(
+                f"This model cannot be trained on this machine: its weights, gradients and optimiser take {needed:,.0f} GB, there "
+                f"are {there:,.0f}. Plan it with --dry-run, or take a smaller size.",
+                f"本机无法训练此模型：权重、梯度与优化器状态需要 {needed:,.0f} GB，本机只有 {there:,.0f} GB。"
+                "请用 --dry-run 只做计划，或选择更小的规模。",
+                code="too_large",
+            )
 
     def before(self) -> str | None:
         """One line; None if nothing is planned."""

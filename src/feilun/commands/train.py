@@ -134,7 +134,7 @@ def train(
     else:
         if processes > 1 and not in_world():
             launch.by_torchrun(processes, restarts)
-        plan = None if as_json or in_world() else _planned(asked, workspace)
+        plan = None if in_world() else _planned(asked, workspace, quiet=as_json)
         done = work(asked, workspace, resume or launch.restarted(), show)
         if done is None:  # what there is to say the first process says
             return
@@ -203,8 +203,10 @@ def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_
     show_dry_run(pretraining, device, processes, workspace, as_json=as_json)
 
 
-def _planned(asked: Asked | AskedPipeline, workspace: Workspace) -> Planned | None:
-    """Say what a run on this machine's processor will take; None on a GPU, whose speed nobody has measured."""
+def _planned(asked: Asked | AskedPipeline, workspace: Workspace, *, quiet: bool) -> Planned | None:
+    """Say what a run on this machine's processor will take; None on a GPU, whose speed nobody has measured. Raises
+    `FeilunError` if the machine cannot hold the model by far.
+    """
     import torch
 
     from feilun.commands.planned import Planned
@@ -214,6 +216,9 @@ def _planned(asked: Asked | AskedPipeline, workspace: Workspace) -> Planned | No
     if asked.pretraining is None:
         return None
     plan = Planned(asked.pretraining.model_dump(mode="json"), workspace.path)
+    plan.check()
+    if quiet:
+        return None
     if said := plan.before():
         typer.echo(said, err=True)
     return plan
