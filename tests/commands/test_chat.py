@@ -176,6 +176,23 @@ def test_opinions_are_given_where_one_talks(echo_server: Server, terminal: Open)
     ]
 
 
+def test_a_correction_can_be_left_without_leaving_the_chat(echo_server: Server, terminal: Open) -> None:
+    talk = terminal(echo_server.workspace)
+    talk.type("leave it")
+    talk.expect("echo of leave it (1 messages)")
+    for keys in (b"\x03", b"\x15\x04"):  # Ctrl-C; Ctrl-D, which ends an empty line
+        talk.type("/fix")
+        talk.expect("echo of leave it (1 messages)")
+        os.write(talk.master, keys)
+    talk.type("/good")
+    talk.expect("Kept, thank you.")
+    talk.type("/quit")
+    assert talk.process.wait(PATIENCE) == 0
+    answer = messages_of(echo_server, "leave it")[1]["id"]
+    rows = echo_server.rows("SELECT rating, correction FROM feedback WHERE message_id = ?", answer)
+    assert [tuple(row) for row in rows] == [(1, None)]
+
+
 def test_conversations_are_begun_repeated_listed_and_opened(echo_server: Server, terminal: Open) -> None:
     talk = terminal(echo_server.workspace)
     talk.type("first")

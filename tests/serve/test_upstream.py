@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ from tests.support import (
     streamed_text,
     warm_up,
 )
+
+from feilun.registry import Release
+from feilun.serve.engines.upstream import Upstream
+from feilun.text import FeilunError
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -132,6 +137,30 @@ def test_an_upstream_answers_as_if_asked_directly(client: httpx.Client, near: ht
     tokens = [row["token"] for row in answer["choices"][0]["logprobs"]["content"]]
     assert "".join(tokens) == content(directly)
     assert streamed_text(ask_streaming(near, {**body, "model": "far"})) == content(directly)
+
+
+def probe(url: str) -> None:
+    async def go() -> None:
+        upstream = Upstream(Release(name="far", kind="upstream", source=url))
+        try:
+            await upstream.probe()
+        finally:
+            await upstream.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_is_asked_for_other_machines_only(
+    server: Server, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"{scheme}://127.0.0.1:{free_port()}")  # which is away
+    probe(f"{server.url}/v1")
+    with pytest.raises(FeilunError) as refused:
+        probe("http://example.invalid/v1")
+    assert refused.value.code == "upstream_unreachable"
 
 
 def test_an_upstreams_answer_is_stored_here(near: httpx.Client) -> None:

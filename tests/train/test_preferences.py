@@ -87,6 +87,25 @@ def test_what_says_nothing_is_counted_and_refused(tokenizer: Tokenizer, tmp_path
         read_pairs(write(tmp_path / "a.jsonl", PAIR), tokenizer, length=4, heldout=0)
 
 
+def test_an_answer_is_the_assistants(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Else training would take an earlier answer for it, the same one on both sides, or find none."""
+    before = [said("user", "a"), said("assistant", "earlier"), said("user", "b")]
+    wrong = {"messages": before, "chosen": said("user", "公园"), "rejected": said("user", "lake")}
+    files = write(tmp_path / "a.jsonl", PAIR, wrong, {**PAIR, "rejected": said("user", "lake")})
+    for read in (
+        lambda: read_pairs(files, tokenizer, length=99, heldout=0),
+        lambda: read_thumbs(files, tokenizer, length=99),
+    ):
+        with pytest.raises(
+            FeilunError, match=r"2 with: an answer that is not the assistant's .*jsonl:2"
+        ) as refused:
+            read()
+        assert "2 行：回答的 role 不是 assistant" in refused.value.text.zh
+    for messages in ([], before, [*before, said("assistant", " ")]):
+        with pytest.raises(FeilunError, match="no answer of the assistant"):
+            side_of(tokenizer, messages)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(1, 3), st.integers(1, 3))
 def test_each_pair_comes_once_in_an_epoch(count: int, rows: int, accumulate: int, world: int) -> None:
@@ -117,6 +136,22 @@ def test_each_pair_comes_once_in_an_epoch(count: int, rows: int, accumulate: int
 def test_strangers_are_other_answers_to_the_same_questions() -> None:
     thumbs = [Thumb(Side([n, 50 + n, 9], 1), True) for n in range(3)]
     assert [two.ids for _, two in with_strangers(thumbs, 2)] == [[0, 51], [1, 52], [2, 50]]
+
+
+def test_no_stranger_answers_the_same_question() -> None:
+    """Of a pair both rows ask the same, and the file may end with the question that it begins with."""
+
+    def strangers(*asked: int) -> list[int]:
+        thumbs = [Thumb(Side([question, 50 + n], 1), True) for n, question in enumerate(asked)]
+        found = with_strangers(thumbs, 2)
+        assert [own for own, _ in found] == [thumb.answer for thumb in thumbs]
+        assert [two.ids[0] for _, two in found] == list(asked)
+        return [two.ids[1] - 50 for _, two in found]
+
+    assert strangers(1, 1, 2, 2, 3, 3) == [2, 3, 4, 5, 0, 1]
+    assert strangers(1, 1, 2, 1) == [2, 2, 3, 2]
+    assert strangers(1, 2, 2, 2, 1, 1) == [1, 4, 5, 4, 1, 2]
+    assert strangers(1, 1, 1) == [1, 2, 0]
 
 
 def test_the_reference_is_kept_and_is_the_model_before(tmp_path: Path) -> None:

@@ -181,7 +181,10 @@ class Talk:
         if not text:
             hint = say("The right answer (Esc Enter ends): ", "正确的回答（Esc Enter 结束）：")
             shown = self._last_answer()["content"]
-            text = PromptSession[str]().prompt(hint, multiline=True, default=shown).strip()
+            try:
+                text = PromptSession[str]().prompt(hint, multiline=True, default=shown).strip()
+            except (EOFError, KeyboardInterrupt):
+                return  # it leaves the correction, not the chat
         if text:
             self._opinion(correction=text)
 

@@ -6,28 +6,11 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from feilun.commands.chat import printable
+from feilun.evaluate.check_names import CHECKS
 from feilun.evaluate.figures import Figure
 from feilun.evaluate.report import Rate, Report
 from feilun.evaluate.results import Results
-from feilun.text import Text, say
-
-_CHECKS: dict[str, Text] = {
-    "ends": Text("ends by itself", "自行结束"),
-    "language": Text("right language", "语言正确"),
-    "contains": Text("says what it must", "包含要点"),
-    "excludes": Text("leaves out what it must", "不含不当内容"),
-    "matches": Text("matches the pattern", "符合模式"),
-    "json": Text("JSON as asked", "JSON 符合要求"),
-    "items": Text("list as asked", "列表项数"),
-    "lines": Text("number of lines", "行数"),
-    "words": Text("number of words", "英文词数"),
-    "characters": Text("number of characters", "汉字数"),
-    "cites": Text("cites the sources", "引用来源"),
-    "abstains": Text("says it does not know", "承认不知道"),
-    "refuses": Text("declines harm", "拒绝有害请求"),
-    "number": Text("right number", "数字正确"),
-    "code": Text("code runs right", "代码正确"),
-}
+from feilun.text import say
 
 
 def by_topic(report: Report) -> Table:
@@ -53,7 +36,7 @@ def by_check(report: Report) -> Table:
     table.add_column(say("Check", "检查项"))
     table.add_column(say("passed (95% interval)", "通过（95% 置信区间）"), justify="right")
     for kind, found in report.by_check.items():
-        table.add_row(str(_CHECKS[kind]), _cell(found, interval=True))
+        table.add_row(str(CHECKS[kind]), _cell(found, interval=True))
     return table
 
 

@@ -222,8 +222,9 @@ def pull(
     new = release is None
     if release is None:
         source, digest = choose_hub_file(normalise(model or ""))
-        release = _release(name=Path(source).stem.lower(), source=source, sha256=digest)
-        release = known.get(release.name, release)
+        chosen = _release(name=Path(source).stem.lower(), source=source, sha256=digest)
+        release = known.get(chosen.name, chosen)
+        _check_same(release, chosen)
         new = release.name not in known
     if release.kind == "upstream":
         raise FeilunError(
@@ -235,6 +236,20 @@ def pull(
         registry.add(release)
     path = locate(release)
     out.print(say(f"{release.name} is ready: {path}", f"{release.name} 已就绪：{path}"), soft_wrap=True)
+
+
+def _check_same(known: Release, chosen: Release) -> None:
+    """Raises `FeilunError` (409) if the model on the list is another one that happens to have the name of the chosen."""
+    if known.source == chosen.source:
+        return
+    raise FeilunError(
+        f"{known.name} is {known.source} here, not {chosen.source}. "
+        f"Add that under another name: feilun models add OTHERNAME {chosen.source}",
+        f"此处的 {known.name} 是 {known.source}，而不是 {chosen.source}。"
+        f"请用其他名称添加：feilun models add 其他名称 {chosen.source}",
+        status=409,
+        code="model_exists",
+    )
 
 
 def _fetched(release: Release, out: Console) -> Release:

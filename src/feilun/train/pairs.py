@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -84,10 +85,30 @@ def padded(sides: Sequence[Side], pad_id: int) -> Batch:
 
 
 def with_strangers(thumbs: Sequence[Thumb], length: int) -> list[tuple[Side, Side]]:
-    """Each answer beside its question with the answer of the next one, cut at ``length`` tokens."""
+    """Each answer beside its question with an answer to the next other one, cut at ``length`` tokens.
+
+    Rows of one question stand together, as the two of a pair do: the first of them gets the first answer of the next
+    question, the second the second, so that good and bad answers are strangers alike. Where all rows ask the same there
+    is no stranger, and the next answer has to do.
+    """
     found: list[tuple[Side, Side]] = []
-    for number, thumb in enumerate(thumbs):
-        own, other = thumb.answer, thumbs[(number + 1) % len(thumbs)].answer
-        ids = [*own.ids[: own.begin], *other.ids[other.begin :]][:length]
-        found.append((own, Side(ids, own.begin)))
+    runs = [[thumb.answer for thumb in run] for _, run in groupby(thumbs, lambda thumb: _asked(thumb.answer))]
+    for number, run in enumerate(runs):
+        others = _after(runs, number)
+        for place, own in enumerate(run):
+            other = others[place % len(others)]
+            ids = [*_asked(own), *other.ids[other.begin :]][:length]
+            found.append((own, Side(ids, own.begin)))
     return found
+
+
+def _after(runs: Sequence[list[Side]], number: int) -> list[Side]:
+    """The answers to the next other question, in a circle whose last question may be its first one too."""
+    if len(runs) == 1:
+        return [*runs[0][1:], runs[0][0]]
+    following = [runs[(number + far) % len(runs)] for far in (1, 2)]
+    return following[_asked(following[0][0]) == _asked(runs[number][0])]
+
+
+def _asked(side: Side) -> list[int]:
+    return side.ids[: side.begin]

@@ -81,6 +81,7 @@ class Faults:
 
     equal: list[str] = field(default_factory=list[str])
     empty: list[str] = field(default_factory=list[str])
+    foreign: list[str] = field(default_factory=list[str])
     incomplete: list[str] = field(default_factory=list[str])
     too_long: int = 0
 
@@ -89,6 +90,7 @@ class Faults:
         kinds = {
             "equal": (self.equal, "both answers are the same", "两个回答相同"),
             "empty": (self.empty, "an answer is empty", "回答为空"),
+            "foreign": (self.foreign, "an answer that is not the assistant's", "回答的 role 不是 assistant"),
             "incomplete": (
                 self.incomplete,
                 "neither a pair (chosen and rejected) nor an answer with a label",
@@ -109,7 +111,8 @@ def read_pairs(
 ) -> tuple[list[Pair], list[Pair], int]:
     """Training pairs, held-out ones (by a hash of the question), and how many were longer than ``length`` and left out.
 
-    Raises `FeilunError` for lines that are no pairs, pairs of equal answers, empty answers, and if nothing is left.
+    Raises `FeilunError` for lines that are no pairs, pairs of equal answers, empty answers, answers that are not the
+    assistant's, and if nothing is left.
     """
     train: list[Pair] = []
     apart: list[Pair] = []
@@ -174,6 +177,14 @@ def prompt_ids(tokenizer: Tokenizer, messages: Sequence[Said]) -> list[int]:
 
 def side_of(tokenizer: Tokenizer, messages: Sequence[Said]) -> Side:
     """A conversation in tokens. Raises `FeilunError` if its last message is no answer."""
+    last = messages[-1] if messages else {"role": "", "content": ""}
+    # Else an earlier answer, or none, would be taken for the one in question.
+    if last["role"] != "assistant" or not last["content"].strip():
+        raise FeilunError(
+            "The last message of the conversation is no answer of the assistant.",
+            "对话的最后一条消息不是助手的回答。",
+            code="no_answer",
+        )
     ids, learnt = tokenizer.chat(messages)
     end = len(learnt) - learnt[::-1].index(True) if True in learnt else 0
     begin = end
@@ -193,6 +204,9 @@ def _sides(
     said = [answer.content.strip() for answer in answers]
     if not all(said):
         faults.empty.append(place)
+        return []
+    if any(answer.role != "assistant" for answer in answers):
+        faults.foreign.append(place)
         return []
     if len(said) == 2 and said[0] == said[1]:
         faults.equal.append(place)

@@ -200,6 +200,22 @@ def _again(place: _Place) -> bool:
 
 
 async def _load(release: Release) -> Engine:
+    """Raises `FeilunError` for whatever goes wrong: of another exception nobody who waits would be told."""
+    try:
+        return await _engine(release)
+    except FeilunError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise FeilunError(
+            f"Model {release.name} could not be loaded: {why}",
+            f"模型 {release.name} 无法加载：{why}",
+            status=503,
+            code="model_not_loaded",
+        ) from error
+
+
+async def _engine(release: Release) -> Engine:
     if release.kind == "upstream":
         upstream = Upstream(release)
         await upstream.probe()

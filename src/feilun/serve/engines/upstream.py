@@ -9,6 +9,7 @@ import httpx
 import orjson
 
 from feilun.registry import Release
+from feilun.registry.download import is_elsewhere
 from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
 from feilun.text import FeilunError
 
@@ -28,7 +29,10 @@ class Upstream:
         timeout = httpx.Timeout(None, connect=10, pool=None)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
         self._http = httpx.AsyncClient(
-            base_url=release.source.rstrip("/") + "/", timeout=timeout, limits=limits
+            base_url=release.source.rstrip("/") + "/",
+            timeout=timeout,
+            limits=limits,
+            trust_env=is_elsewhere(release.source),
         )
 
     async def probe(self) -> None:

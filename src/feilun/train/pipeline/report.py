@@ -95,8 +95,8 @@ def _kind(name: str) -> str:
         "en": say("English", "英文"),
         "zh": say("Chinese", "中文"),
         "other": say("other", "其他"),
-        "longer": say("longer one chosen", "较长者胜出"),
-        "shorter": say("shorter one chosen", "较短者胜出"),
+        "longer": say("longer one chosen", "选中较长者"),
+        "shorter": say("shorter one chosen", "选中较短者"),
     }
     return names.get(name, name)
 
