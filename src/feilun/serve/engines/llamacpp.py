@@ -28,7 +28,7 @@ from feilun.registry import Release
 from feilun.registry.gguf import Header, bad_model_file, read_header
 from feilun.serve.engines.base import Ability, Delta, Embeddings, Params, Stream, Usage
 from feilun.serve.engines.tools import speak_tools
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 
 PARALLEL = 8
 """Answers that are written at the same time, memory permitting; more wait in line."""
@@ -372,15 +372,17 @@ def _text_bytes(body: dict[str, Any]) -> int:
 
 
 def _too_long(prompt: int | None, context: int | None) -> FeilunError:
-    has = f"{prompt} tokens" if prompt else "far too many tokens"
-    zh = f"有 {prompt} 个 token" if prompt else "过长"
-    return FeilunError(
-        f"The prompt has {has}, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
-        f"提示词{zh}，此模型连同回答最多 {context} 个 token。请缩短内容，或开始新对话。",
-        status=400,
-        code="context_length_exceeded",
-        param="messages",
-    )
+    if prompt is None:
+        text = Text(
+            f"The prompt has far too many tokens, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
+            f"提示词过长，此模型连同回答最多 {context} 个 token。请缩短内容，或开始新对话。",
+        )
+    else:
+        text = Text(
+            f"The prompt has {prompt} tokens, this model takes {context} with the answer. Shorten it, or begin a new conversation.",
+            f"提示词有 {prompt} 个 token，此模型连同回答最多 {context} 个。请缩短内容，或开始新对话。",
+        )
+    return FeilunError(text.en, text.zh, status=400, code="context_length_exceeded", param="messages")
 
 
 def _engine_error(error: dict[str, Any]) -> FeilunError:
