@@ -30,7 +30,7 @@ least_steps = 200
 spare = 30
 learns = "all"
 above = 0
-lr = 8e-3
+lr = 4e-3
 rows = 6
 length = 256
 [gate]
