@@ -50,7 +50,7 @@ class AskedPipeline:
         """A new job, or the one to go on with. Stages that it has not ended yet may have another recipe now. Raises
         `FeilunError` if one that has ended has another, or one of this name is running."""
         from feilun.train.pipeline.recipe import differences
-        from feilun.train.pipeline.run import begun
+        from feilun.train.pipeline.run import ORDER, begun
 
         runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")
         found = job_to_resume(runs, KIND, self.wanted.name) if resume else None
@@ -71,7 +71,7 @@ class AskedPipeline:
                     "请改回，或去掉 --resume 重新开始。",
                     code="other_recipe",
                 )
-        for stage in {key.split(".")[0] for key in changed}:
+        for stage in {key.split(".")[0] for key in changed} & set(ORDER):
             shutil.rmtree(found.folder / stage, ignore_errors=True)  # what was begun by the old recipe
         if changed:
             found.change(asked)
