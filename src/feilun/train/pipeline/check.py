@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from feilun.data.recipe import CorpusRecipe, SourceRecipe
 from feilun.evaluate.questions import read_questions
@@ -15,6 +12,7 @@ from feilun.recipe import read_recipe
 from feilun.registry import Release
 from feilun.registry.sources import ensure, normalise
 from feilun.text import FeilunError
+from feilun.train.conversations import Message, read_lines
 from feilun.train.experience import check_rollout
 from feilun.train.pipeline.recipe import PipelineRecipe
 from feilun.validation import explain
@@ -33,8 +31,8 @@ def check(recipe: PipelineRecipe, beside: Path) -> None:
                 f"{(beside / path).resolve()} 处没有数据。",
                 code="no_text",
             )
-    for source in recipe.pairs.sources:
-        _check_pairs((beside / source).resolve())
+    if recipe.pairs.sources:
+        _check_pairs([(beside / source).resolve() for source in recipe.pairs.sources])
     check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows)
     for peer in recipe.evaluate.peers:
         ensure(Release(name="peer", source=normalise(peer)))
@@ -63,35 +61,21 @@ def served_as(name: str, source: str, context: int, sha256: str | None = None) -
         ) from None
 
 
-def rows(file: Path) -> Iterator[tuple[str, str]]:
-    """The lines of JSON lines files, each with its place."""
-    for path in sorted(file.rglob("*.jsonl")) if file.is_dir() else [file]:
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-            if line.strip():
-                yield f"{path}:{number}", line
+class _PairLine(BaseModel):
+    messages: list[Message]
+    chosen: Message
+    rejected: Message
 
 
-def _check_pairs(file: Path) -> None:
-    for place, line in rows(file):
-        fault = _fault(line)
-        if fault is not None:
-            raise FeilunError(f"{place}: {fault[0]}.", f"{place}：{fault[1]}。", code="bad_pairs")
-
-
-def _fault(line: str) -> tuple[str, str] | None:
-    try:
-        row: Any = json.loads(line)
-        sides = [row[side]["content"] for side in ("chosen", "rejected")]
-        roles = {row[side].get("role", "assistant") for side in ("chosen", "rejected")}
-    except json.JSONDecodeError as error:
-        return f"not valid JSON ({error})", f"不是有效的 JSON（{error}）"
-    except (KeyError, TypeError, AttributeError):
-        return (
-            "a pair needs messages, and chosen and rejected with their content",
-            "成对数据需要 messages，以及带有 content 的 chosen 与 rejected",
-        )
-    if sides[0] == sides[1]:
-        return "both sides are the same", "两个回答相同"
-    if roles != {"assistant"}:
-        return "chosen and rejected must be the assistant's", "chosen 与 rejected 的角色应为 assistant"
-    return None
+def _check_pairs(sources: list[Path]) -> None:
+    for place, pair in read_lines(sources, _PairLine):
+        if pair.chosen.content == pair.rejected.content:
+            raise FeilunError(
+                f"{place}: both sides are the same.", f"{place}：两个回答相同。", code="bad_pairs"
+            )
+        if {pair.chosen.role, pair.rejected.role} != {"assistant"}:
+            raise FeilunError(
+                f"{place}: chosen and rejected must be the assistant's.",
+                f"{place}：chosen 与 rejected 的角色应为 assistant。",
+                code="bad_pairs",
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
 from feilun.train.conversations import Message, is_apart, read_lines
-from feilun.train.pipeline.check import rows
 from feilun.train.pipeline.replies import replies
 from feilun.train.rollout import Sampling
 from feilun.workspace import Manifest, new_artifact, sha256_file
@@ -89,7 +88,7 @@ def write_own_answers(
             code="no_pairs",
         )
     own_count = len(pairs)
-    pairs += [json.loads(row) for file in added for _, row in rows(file)]
+    pairs += [json.loads(row) for file in added for row in _rows(file)]
     with new_artifact(folder) as draft:
         _write(draft / PAIRS, pairs)
         _write(draft / PROMPTS, ({"messages": line.asked, "lang": line.lang} for line in training))
@@ -113,6 +112,11 @@ def write_own_answers(
         manifest.write(draft)
     job.emit("artifact", path=str(folder), id=manifest.id, **figures)
     return folder
+
+
+def _rows(file: Path) -> Iterator[str]:
+    files = sorted(file.rglob("*.jsonl")) if file.is_dir() else [file]
+    return (row for path in files for row in path.read_text(encoding="utf-8").split("\n") if row.strip())
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
