@@ -57,11 +57,12 @@ def test_a_header_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_layers_that_are_not_there_are_refused_before_llama_cpp_sees_them(
     tmp_path: Path, layers: int
 ) -> None:
-    def with_layers(count: int) -> bytes:
-        data = gguf(METADATA | {"llama.block_count": count})
+    def with_layers(count: int, **more: int) -> bytes:
+        data = gguf(METADATA | {"llama.block_count": count} | more)
         return data.replace(b"tensor.0", b"blk.0.ab").replace(b"tensor.1", b"blk.1.ab")
 
     read(tmp_path / "m.gguf", with_layers(2))
+    read(tmp_path / "m.gguf", with_layers(3, **{"split.count": 2}))  # the others are in the next file
     with pytest.raises(FeilunError, match="does not hold the layers"):
         read(tmp_path / "m.gguf", with_layers(layers))
 

@@ -161,7 +161,10 @@ def _layers_are_there(header: Header) -> bool:
     """Whether as many layers as the header names can be there: where they are not, llama.cpp ends the whole process."""
     named = header.metadata.get(f"{header.architecture}.block_count")
     blocks = {name.split(".")[1] for name in header.tensors if name.startswith("blk.")}
-    if header.is_adapter or not isinstance(named, int) or not blocks:
+    elsewhere = (
+        header.is_adapter or header.metadata.get("split.count", 1) != 1
+    )  # layers of a base, or in other files
+    if elsewhere or not isinstance(named, int) or not blocks:
         return True
     return 0 < named <= len(blocks)
 
