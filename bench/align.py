@@ -8,7 +8,8 @@ with weights in that type), weights that learn in float32. A DPO step is forward
 backward and optimiser over pairs; TRL computes the reference in each step, or once before (``precompute_ref_log_probs``), as
 ours always does: the faster of the two counts. A PPO update is drawing answers, judging them with a reward model of the same
 shape, and two epochs over them; TRL's policy and value network are two models, ours has a value head on the policy. The
-sampler draws 16 rows, all of full length; and with stop tokens among what is drawn, so that rows end at different times.
+sampler draws 16 rows, all of full length; and 64 answers, 16 at a time, with stop tokens among what is drawn, so that rows end
+at different times: ours begins the next answer in a place that is free, ``generate`` when the last of the 16 has ended.
 
 Both sides take turns, round by round; the best round of each counts, since other work on the machine only ever adds time.
 Peers need ``pip install trl``; PPO is in TRL up to 1.4.0 (of those tried), so two Pythons may be named: of each task the
@@ -50,13 +51,14 @@ from feilun.train.rollout import Sampling, sample
 
 PAIRS, DPO_PROMPT, DPO_ANSWER = 4, 64, 192
 ROWS, PPO_PROMPT, PPO_ANSWER, EPOCHS = 16, 64, 64, 2
-SAMPLE_PROMPT, SAMPLE_ANSWER = 64, 128
+SAMPLE_PROMPT, SAMPLE_ANSWER, SAMPLES = 64, 128, 64
 ENDS = VOCABULARY // 50
 """Stop tokens among those that are drawn, nearly evenly by a model that has learnt nothing: an answer has 50 in the mean."""
 
 AGAINST_TRL, AGAINST_GENERATE = 1.3, 3.0
 
-Run = Callable[[], None]
+Run = Callable[[], int | None]
+"""Does it once; gives how many tokens that were, where it is not always the same."""
 
 
 @dataclass
@@ -66,12 +68,19 @@ class Row:
     task: str
     who: str
     tokens: int
+    """Of a round that does not say how many it had."""
     seconds: list[float] = field(default_factory=list[float])
+    speeds: list[float] = field(default_factory=list[float])
+    """Tokens per second."""
     missing: str | None = None
+
+    def add(self, seconds: float, tokens: int | None) -> None:
+        self.seconds.append(seconds)
+        self.speeds.append((tokens or self.tokens) / seconds)
 
     @property
     def speed(self) -> float | None:
-        return self.tokens / min(self.seconds) if self.seconds else None
+        return max(self.speeds, default=None)
 
 
 def policy() -> Transformer:
@@ -154,10 +163,14 @@ def ppo(job: Job, run: RunRecipe) -> Run:
 
 
 def drawing(stop: list[int], run: RunRecipe) -> Run:
-    model, prompts = policy(), random_ids(ROWS, SAMPLE_PROMPT, 3)
-    return lambda: _discard(
-        sample(model, prompts, Sampling(tokens=SAMPLE_ANSWER), stop=stop, dtype=run.torch_dtype)
-    )
+    model, prompts = policy(), random_ids(SAMPLES if stop else ROWS, SAMPLE_PROMPT, 3)
+    sampling = Sampling(tokens=SAMPLE_ANSWER)
+
+    def draw() -> int:
+        answers = sample(model, prompts, sampling, stop=stop, together=ROWS, dtype=run.torch_dtype)
+        return sum(len(answer.ids) for answer in answers)
+
+    return draw
 
 
 class Peer:
@@ -183,7 +196,7 @@ class Peer:
         answer = json.loads(self._line())
         row.missing = answer.get("missing")
         if row.missing is None:
-            row.seconds.append(answer["seconds"])
+            row.add(answer["seconds"], answer.get("tokens"))
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -203,7 +216,7 @@ def measure(peers: list[Peer], rounds: int, chosen: list[str], run: RunRecipe) -
         "dpo": (lambda: dpo(job, run), ["dpo", "dpo, reference once"], dpo_tokens),
         "ppo": (lambda: ppo(job, run), ["ppo"], ppo_tokens),
         "sampler": (lambda: drawing([], run), ["generate"], ROWS * SAMPLE_ANSWER),
-        "sampler, with ends": (lambda: drawing(stop, run), ["generate, with ends"], ROWS * SAMPLE_ANSWER),
+        "sampler, with ends": (lambda: drawing(stop, run), ["generate, with ends"], 0),
     }
     rows: list[Row] = []
     with job.running():
@@ -217,8 +230,8 @@ def measure(peers: list[Peer], rounds: int, chosen: list[str], run: RunRecipe) -
             ]
             for _ in range(rounds):
                 begun = time.perf_counter()
-                do()
-                ours.seconds.append(time.perf_counter() - begun)
+                tokens_drawn = do()
+                ours.add(time.perf_counter() - begun, tokens_drawn)
                 for peer, name, row in others:
                     peer.does(name, row)
             rows += [ours, *(row for _, _, row in others)]
@@ -277,7 +290,7 @@ def main() -> None:
         },
         "dpo": {"pairs": PAIRS, "prompt": DPO_PROMPT, "answer": DPO_ANSWER},
         "ppo": {"rows": ROWS, "prompt": PPO_PROMPT, "answer": PPO_ANSWER, "epochs": EPOCHS},
-        "sample": {"rows": ROWS, "prompt": SAMPLE_PROMPT, "answer": SAMPLE_ANSWER, "stop": list(range(2, 2 + ENDS))},
+        "sample": {"rows": ROWS, "prompt": SAMPLE_PROMPT, "answer": SAMPLE_ANSWER, "all": SAMPLES, "stop": list(range(2, 2 + ENDS))},
     }  # fmt: skip
     peers = [Peer(python, setting) for python in options.peers]
     try:
@@ -289,7 +302,7 @@ def main() -> None:
     facts = about(
         dtype=dtype, threads=options.threads, peers="; ".join(peer.name for peer in peers) or "none",
         dpo=f"{PAIRS} pairs, {DPO_PROMPT} + {DPO_ANSWER} tokens", ppo=f"{ROWS} rows, {PPO_PROMPT} + {PPO_ANSWER} tokens, {EPOCHS} epochs",
-        sampler=f"{ROWS} rows, {SAMPLE_PROMPT} + {SAMPLE_ANSWER} tokens",
+        sampler=f"{ROWS} rows, {SAMPLE_PROMPT} + {SAMPLE_ANSWER} tokens; with ends {SAMPLES} answers, {ROWS} at a time",
     )  # fmt: skip
     if options.json:
         print_json(facts, [vars(row) | {"tokens_per_second": row.speed} for row in rows], bars)

@@ -116,30 +116,41 @@ def ppo() -> Callable[[], None]:
     return trainer.train
 
 
-def generate(ends: bool) -> Callable[[], None]:
-    """``ends``: stop tokens are among what is drawn, else every answer goes to the full length."""
+def generate(ends: bool) -> Callable[[], int]:
+    """``ends``: stop tokens are among what is drawn, and there are several batches; else every answer goes to the full
+    length. Gives the tokens of the answers, each up to its stop token."""
     import torch
 
-    rows, prompt, answer = (SETTING["sample"][name] for name in ("rows", "prompt", "answer"))
+    rows, prompt, answer, every = (SETTING["sample"][name] for name in ("rows", "prompt", "answer", "all"))
     policy = model().to(getattr(torch, SETTING["dtype"])).eval()
     ids = torch.randint(
-        2, SETTING["config"]["vocab_size"], (rows, prompt), generator=torch.Generator().manual_seed(0)
+        2,
+        SETTING["config"]["vocab_size"],
+        (every if ends else rows, prompt),
+        generator=torch.Generator().manual_seed(0),
     )
     stop = SETTING["sample"]["stop"] if ends else [1]
     least = {} if ends else {"min_new_tokens": answer}
 
-    def run() -> None:
+    def run() -> int:
         torch.manual_seed(0)
+        tokens = 0
         with torch.no_grad():
-            policy.generate(
-                ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=0, max_new_tokens=answer,
-                eos_token_id=stop, pad_token_id=0, **least,
-            )  # fmt: skip
+            for part in ids.split(rows):
+                found = policy.generate(
+                    part, attention_mask=torch.ones_like(part), do_sample=True, top_k=0, max_new_tokens=answer,
+                    eos_token_id=stop, pad_token_id=0, **least,
+                )  # fmt: skip
+                new = found[:, prompt:]
+                ended = torch.isin(new, torch.tensor(stop))
+                lengths = torch.where(ended.any(1), ended.int().argmax(1) + 1, new.shape[1])
+                tokens += int(lengths.sum())
+        return tokens
 
     return run
 
 
-TASKS: dict[str, Callable[[], Callable[[], None]]] = {
+TASKS: dict[str, Callable[[], Callable[[], int | None]]] = {
     "dpo": lambda: dpo(False),
     "dpo, reference once": lambda: dpo(True),
     "ppo": ppo,
@@ -154,7 +165,7 @@ def main() -> None:
     torch.set_num_threads(SETTING["threads"])
     versions = {name: metadata.version(name) for name in ("trl", "transformers", "torch")}
     print(json.dumps(versions), flush=True)
-    built: dict[str, Callable[[], None]] = {}
+    built: dict[str, Callable[[], int | None]] = {}
     for line in sys.stdin:
         name = line.strip()
         answer: dict[str, Any] = {}
@@ -164,8 +175,8 @@ def main() -> None:
                     built[name] = TASKS[name]()
                     built[name]()  # the first time is slower
                 begun = time.perf_counter()
-                built[name]()
-                answer = {"seconds": time.perf_counter() - begun}
+                tokens = built[name]()
+                answer = {"seconds": time.perf_counter() - begun, "tokens": tokens}
         except Exception as error:  # the other tasks are measured all the same
             import traceback
 

@@ -6,7 +6,7 @@
   hand, and none is in the regression suite. The script puts the release's own answer to each;
 - ``recipes/flywheel/answers/RELEASE-TOKENS.json``: its answers to the regression suite.
 
-Greedy and each alone, so that the same files come out again on the same kind of processor.
+Greedy and always with two engines, so that the same files come out again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 TOKENS = 32
 """Of an answer to a question of the replay."""
 
+ENGINES = 2
+
 
 def main() -> None:
     folder = RECIPES / "flywheel"
@@ -31,10 +33,10 @@ def main() -> None:
         old.unlink()
     suite = read_questions(RECIPES / "eval" / "regression.jsonl")
     asked = {question.id: [message.model_dump() for message in question.messages] for question in suite}
-    ask_once(folder / "answers", ASSISTANT, asked, max_tokens=GateRecipe().max_tokens)
+    ask_once(folder / "answers", ASSISTANT, asked, max_tokens=GateRecipe().max_tokens, threads=ENGINES)
     rows = read(folder / "replay.jsonl")
     questions = {str(number): row["messages"][:-1] for number, row in enumerate(rows)}
-    answers = ask(ASSISTANT, questions, max_tokens=TOKENS)
+    answers = ask(ASSISTANT, questions, max_tokens=TOKENS, threads=ENGINES)
     lines: list[str] = []
     for number, row in enumerate(rows):
         said = {"role": "assistant", "content": answers[str(number)].text}

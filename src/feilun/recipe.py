@@ -5,6 +5,8 @@ A fault is one line that says which file, which key, and what would be allowed t
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import difflib
 import json
 import tomllib
@@ -51,6 +53,25 @@ def read_recipe(path: Path, kind: type[M], overrides: Mapping[str, object] = _NO
         said, more = _fault(kind, faults[0]), len(faults) - 1
         en, zh = (f" ({more} more after this)", f"（另有 {more} 处）") if more else ("", "")
         raise _invalid(f"{path}: {said.en}{en}.", f"{path}：{said.zh}{zh}。") from None
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    """The values of a recipe, each with its dotted path."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from flat(cast("dict[str, Any]", value), f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def differences(before: Mapping[str, Any], now: BaseModel) -> list[str]:
+    """The paths of the values that ``now`` has otherwise than a recipe that was written down ``before``, perhaps by an older
+    Feilun: what that did not know yet has its default.
+    """
+    with contextlib.suppress(ValidationError):  # it knew what is no more, which is a difference
+        before = type(now).model_validate(copy.deepcopy(dict(before))).model_dump(mode="json")
+    one, two = dict(flat(before)), dict(flat(now.model_dump(mode="json")))
+    return [key for key in {**one, **two} if one.get(key) != two.get(key)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def test_the_version_is_told() -> None:
         (["up", "--prt", "1"], "No such option: --prt (Possible options: --port).", "没有选项 --prt（相近的选项：--port）。"),
         (["up", "--port"], "Option '--port' requires an argument.", "选项 --port 需要一个值。"),
         (["up", "--port", "x"], "Invalid value for '--port': Input should be a valid integer", "--port 的值无效：应为整数。"),
+        (
+            ["models", "export", "x", "--gguf", "q4_k_m"],
+            "Invalid value for '--gguf': 'q4_k_m' is not one of 'f16', 'q8_0', 'q4_0'. Add",
+            "--gguf 的值无效：“q4_k_m”不可用，应为以下之一：'f16', 'q8_0', 'q4_0'。加上",
+        ),
         (["models", "add"], "Missing argument 'name'.", "缺少参数“name”。"),
         (["doctor", "now"], "Got unexpected extra argument(s) (now).", "多余的参数：now。"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,56 @@ def test_a_stopped_run_is_resumed_by_its_command(workspace: Path, base: Path, te
     assert half.state == "finished"
     weights = [Manifest.read(base).id, Manifest.read(workspace / "models" / "tiny").id]
     assert weights[0] == weights[1]  # the same recipe, data and seed: the same bits
+
+
+@pytest.mark.parametrize(
+    ("change", "key"), [(("rows = 2", "rows = 4"), "run.rows"), (("320", "330"), "vocab_size")]
+)
+def test_what_is_resumed_has_the_recipe_it_was_begun_with(
+    change: tuple[str, str], key: str, workspace: Path, base: Path, texts: Path
+) -> None:
+    done = next(job for job in list_jobs(workspace / "runs") if job.record.name == "tiny")
+    half = Job.create(workspace / "runs", "pretrain", "tiny", done.record.recipe, argv=["true"])
+    result = train(workspace, PRETRAIN.replace(*change), "--source", texts, "--resume")
+    assert result.returncode == 1
+    assert key in result.stderr
+    assert half.state != "finished"
+    more = train(
+        workspace, PRETRAIN, "--resume", "--max-steps", "7", "--name", "tiny"
+    )  # with the data that it had
+    assert more.returncode == 0, more.stderr
+    assert half.state == "finished"
+    assert Job.open(half.folder).record.recipe["run"]["steps"] == 7
+    assert base.exists()
+
+
+def test_token_shards_are_trained_on(workspace: Path, base: Path, texts: Path) -> None:
+    made = run_feilun(
+        "-w", workspace, "data", "tokens", texts, "--tokenizer", base, "--out", "mine", "--heldout", "0.2"
+    )
+    assert made.returncode == 0, made.stderr
+    recipe = PRETRAIN.replace('"tiny"', '"of-shards"')
+    result = train(workspace, recipe, "--source", "mine", "--json")
+    assert result.returncode == 0, result.stderr
+    shards = Manifest.read(workspace / "tokens" / "mine")
+    assert Manifest.read(workspace / "models" / "of-shards").parents == [shards.id]
+    mixed = train(workspace, recipe, "--source", "mine", "--source", texts)
+    assert mixed.returncode == 1
+    assert "token shards" in mixed.stderr
+
+
+def test_a_model_and_a_tokenizer_that_do_not_belong_together(tmp_path: Path, base: Path, texts: Path) -> None:
+    folder = tmp_path / "mixed"
+    shutil.copytree(base, folder)
+    file = folder / "tokenizer.json"
+    table = json.loads(file.read_text())
+    names = table["model"]["vocab"]
+    names |= {f"<{n}>": n for n in range(len(names), 2000) if n not in names.values()}
+    file.write_text(json.dumps(table))
+    lessons = tmp_path / "lessons.jsonl"
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    lessons.write_text("".join(json.dumps({"messages": said}) + "\n" for _ in range(8)))
+    result = train(tmp_path, SFT.replace("BASE", str(folder)), "--source", lessons)
+    assert result.returncode == 1
+    assert "do not belong together" in result.stderr
+    assert "Traceback" not in result.stderr

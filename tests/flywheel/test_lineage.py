@@ -22,7 +22,8 @@ from feilun.flywheel.lineage_forget import forget, plan
 from feilun.flywheel.lineage_graph import DEEPEST, Graph, Node, Tree
 from feilun.flywheel.promote import promote, roll_back
 from feilun.flywheel.recipe import BuildRecipe, TurnRecipe
-from feilun.flywheel.turn import KIND, Turn, replay, turning
+from feilun.flywheel.replay import replay
+from feilun.flywheel.turn import KIND, Turn, turning
 from feilun.jobs import Job
 from feilun.registry import Registry, Release
 from feilun.store import LOCAL_OWNER, Store

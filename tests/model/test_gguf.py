@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -359,6 +360,23 @@ def test_a_bad_file_is_refused_in_one_line(
     assert word in str(found)
     assert not out.exists()
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "zh"),
+    [
+        (b"qwen3.embedding_length", b"qwen3.embedding_lengty", "文件头缺少 qwen3.embedding_length"),
+        (b"token_embd.weight", b"token_embx.weight", "文件中没有 token_embd.weight"),
+        (b"GGUF", b"GGUX", "文件开头不是 GGUF"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_told_in_chinese_too(
+    good: Path, there: bytes, instead: bytes, zh: str
+) -> None:
+    with pytest.raises(FeilunError) as refused:
+        read_model(patched(good / "f16.gguf", lambda data: data.replace(there, instead, 1)))
+    assert f"（{zh}）" in refused.value.text.zh
+    assert re.search("[\u4e00-\u9fff]", refused.value.text.en) is None
 
 
 def command(*args: str) -> BaseException | None:

@@ -181,5 +181,40 @@ def test_a_pickle_is_never_opened(name: str, tmp_path: Path) -> None:
     checkpoint.save(model, tmp_path)
     (tmp_path / "model.safetensors").unlink()
     (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(FeilunError, match="safetensors"):
+    with pytest.raises(FeilunError, match="safetensors") as refused:
         checkpoint.load(tmp_path)
+    assert "header" not in refused.value.text.zh  # the library's own words are English
+
+
+@pytest.mark.parametrize(
+    ("content", "en", "zh"),
+    [
+        ("{bad", "not valid JSON", "不是有效的 JSON"),
+        ("{}", "weight_map: Field required", "weight_map：缺少此项"),
+        ('{"weight_map": ["model.safetensors"]}', "weight_map: ", "weight_map：应为对象"),
+        ('{"weight_map": {"a": 1}}', "weight_map.a: ", "weight_map.a：应为字符串"),
+        ('{"weight_map": {"a": "../model.safetensors"}}', "no name of a file in this folder", "不是此文件夹中的文件名"),
+        ('{"weight_map": {"a": "/model.safetensors"}}', "no name of a file in this folder", "不是此文件夹中的文件名"),
+        ('{"weight_map": {"a": ".."}}', "no name of a file in this folder", "不是此文件夹中的文件名"),
+    ],
+)  # fmt: skip
+def test_a_damaged_index_is_named_and_names_nothing_outside(
+    content: str, en: str, zh: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = Transformer(small())
+    model.initialise()
+    checkpoint.save(model, folder)
+    (folder / "model.safetensors").rename(tmp_path / "model.safetensors")
+    index = folder / checkpoint.INDEX
+    index.write_text(content)
+    with pytest.raises(FeilunError) as refused:
+        checkpoint.load(folder)
+    assert refused.value.code == "weights_damaged"
+    said = refused.value.text
+    assert said.en.startswith(f"{index} cannot be used: ")
+    assert en in said.en
+    assert said.zh.startswith(f"{index} 无法使用：")
+    assert zh in said.zh
+    assert ": :" not in said.en

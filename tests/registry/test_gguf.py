@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,8 @@ def test_a_header_that_makes_no_sense_is_one_clear_line(tmp_path: Path, data: by
     assert refused.value.code == "bad_model_file"
     assert str(tmp_path / "m.gguf") in str(refused.value)
     assert "\n" not in str(refused.value)
+    why = refused.value.text.zh.partition("（")[2].partition("）")[0]
+    assert re.search("[\u4e00-\u9fff]", why), why
 
 
 KEYS = [

@@ -21,7 +21,7 @@ from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.distributed import World
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import RunRecipe, Trainer, _spiked  # pyright: ignore[reportPrivateUsage]
 from feilun.train.optim import OptimiserRecipe, learning_rate
 from feilun.train.packed import PackedRows
 from feilun.train.state import checkpoints
@@ -136,6 +136,20 @@ def test_a_run_that_diverges_stops_and_keeps_the_batch(tmp_path: Path) -> None:
     assert job.state == "failed"
     kept = load_file(next(job.folder.glob("bad-batch-*.safetensors")))
     assert kept["ids.0"].shape == (4, 16)
+
+
+@pytest.mark.parametrize(
+    ("losses", "diverged"),
+    [
+        ([6.4, 27.3, 31.9, 46.2, 64.5, 55.5], True),  # from the first step on
+        ([0.5, 3.2, 3.9, 2.8, 4.1, 3.3], False),  # an easy batch came first
+        ([6.4] * 24 + [30.0], True),
+        ([6.4] * 24 + [9.0], False),
+        ([6.4, *[5.0] * 10], False),
+    ],
+)
+def test_what_counts_as_diverged(losses: list[float], diverged: bool) -> None:
+    assert _spiked(losses) == diverged
 
 
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:

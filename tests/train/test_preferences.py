@@ -106,6 +106,19 @@ def test_an_answer_is_the_assistants(tokenizer: Tokenizer, tmp_path: Path) -> No
             side_of(tokenizer, messages)
 
 
+def test_a_line_that_is_no_json_has_no_place_within(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    for row, en, zh in (
+        ("{", "not valid JSON", "不是有效的 JSON"),
+        ("{}", "messages: ", "messages：缺少此项"),
+    ):
+        file.write_text(row)
+        with pytest.raises(FeilunError) as refused:
+            read_pairs([file], tokenizer, length=99, heldout=0)
+        assert refused.value.text.en.startswith(f"{file}:1: {en}")
+        assert refused.value.text.zh.startswith(f"{file}:1：{zh}")
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(1, 3), st.integers(1, 3))
 def test_each_pair_comes_once_in_an_epoch(count: int, rows: int, accumulate: int, world: int) -> None:

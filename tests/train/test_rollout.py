@@ -70,6 +70,24 @@ def test_greedy_answers_are_transformers_own(changes: dict[str, Any]) -> None:
         assert answer.ids == expected[0, len(prompt) :].tolist()
 
 
+@pytest.mark.parametrize("together", [1, 2, 5])
+@pytest.mark.parametrize("changes", [{}, GEMMA], ids=["qwen3", "gemma3"])
+def test_answers_take_the_places_of_those_that_have_ended(changes: dict[str, Any], together: int) -> None:
+    """Of 14 answers so many at a time: the same as all at once."""
+    model = tiny(**changes)
+    model.add_value_head()
+    assert model.value is not None
+    torch.nn.init.normal_(model.value.weight, generator=torch.Generator().manual_seed(2))
+    prompts, sampling = [*PROMPTS, *PROMPTS[::-1], PROMPTS[1]], Sampling(tokens=12)
+    at_once = sample(model, prompts, sampling, stop=STOP, seed=3, copies=2)
+    assert {answer.end for answer in at_once} == {"stop", "length"}
+    found = sample(model, prompts, sampling, stop=STOP, seed=3, copies=2, together=together)
+    for one, other in zip(at_once, found, strict=True):
+        assert (one.ids, one.end) == (other.ids, other.end)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+        assert one.values == pytest.approx(other.values, abs=1e-3)
+
+
 def test_a_row_does_not_depend_on_those_beside_it() -> None:
     model, sampling = tiny(), Sampling(tokens=24)
     together = sample(model, PROMPTS, sampling, stop=STOP, seed=4)

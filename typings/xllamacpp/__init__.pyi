@@ -20,6 +20,7 @@ class CommonParams:
     cpuparams_batch: CpuParams
     n_ctx: int
     n_parallel: int
+    kv_unified: bool
     n_batch: int
     n_ubatch: int
     n_threads_http: int
@@ -38,6 +39,7 @@ class CommonParams:
     warmup: bool
 
 class Server:
+    listening_address: str
     def __init__(self, params: CommonParams) -> None: ...
     def handle_metrics(self) -> str: ...
     def handle_chat_completions(self, body: bytes, callback: Callable[[bytes], bool]) -> None: ...

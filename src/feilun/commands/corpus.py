@@ -269,9 +269,11 @@ def report(context: typer.Context, corpus: Corpus) -> None:
 
 
 def found(workspace: Path, source: Path) -> Path:
-    """The path itself, or the corpus of that name."""
-    named = workspace / "corpora" / source
-    return named if not source.exists() and len(source.parts) == 1 and named.is_dir() else source
+    """The path itself, or the corpus or the token shards of that name."""
+    if source.exists() or len(source.parts) != 1:
+        return source
+    named = (workspace / kind / source for kind in ("corpora", "tokens"))
+    return next((folder for folder in named if folder.is_dir()), source)
 
 
 def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> CorpusRecipe:

@@ -94,7 +94,8 @@ def tokens(
             code="bad_name",
         )
     # pyright takes no cached_property for the property of a protocol.
-    encoder = cast("Encoder", Tokenizer.load(tokenizer))
+    reader = Tokenizer.load(tokenizer)
+    encoder = cast("Encoder", reader)
     workspace = Workspace(context.obj).path
     folder = workspace / "tokens" / out
     sources = [corpus.found(workspace, source) for source in sources]
@@ -125,6 +126,7 @@ def tokens(
             parents=[Manifest.read(source).id for source in sources if (source / MANIFEST).is_file()],
             recipe={"sources": [str(source.absolute()) for source in sources]},
             progress=show,
+            also=reader.save,
         )
     _warn(manifest, heldout, tally, note)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job, list_jobs
-from feilun.recipe import read_recipe
+from feilun.recipe import differences, read_recipe
 from feilun.text import FeilunError
 from feilun.workspace import Workspace
 
@@ -49,7 +49,6 @@ class AskedPipeline:
     def job(self, workspace: Workspace, resume: bool) -> Job:
         """A new job, or the one to go on with. Stages that it has not ended yet may have another recipe now. Raises
         `FeilunError` if one that has ended has another, or one of this name is running."""
-        from feilun.train.pipeline.recipe import differences
         from feilun.train.pipeline.run import ORDER, begun
 
         runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")

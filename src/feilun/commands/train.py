@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.commands.pipeline import KIND, AskedPipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
-from feilun.recipe import read_recipe
+from feilun.recipe import differences, read_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
@@ -122,7 +123,9 @@ def train(
         from feilun.train.distributed import in_world
 
     workspace = Workspace(context.obj)
-    asked = _asked(recipe, [found(workspace.path, one) for one in source or []], name, size, max_steps)
+    asked = _asked(
+        recipe, [found(workspace.path, one) for one in source or []], name, size, max_steps, resume
+    )
     if only_dry:
         _dry(asked, processes, workspace, as_json)
         return
@@ -169,7 +172,12 @@ class Work(Protocol):
 
 
 def _asked(
-    recipe: Path, sources: list[Path], name: str | None, size: str | None, max_steps: int | None
+    recipe: Path,
+    sources: list[Path],
+    name: str | None,
+    size: str | None,
+    max_steps: int | None,
+    resume: bool,
 ) -> Asked | AskedPipeline:
     if _kind(recipe) == KIND:
         if max_steps is not None:
@@ -185,7 +193,7 @@ def _asked(
             f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
             code="no_sizes",
         )
-    return Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps)
+    return Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps, resume)
 
 
 def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_json: bool) -> None:
@@ -232,16 +240,21 @@ class Asked:
     sources: list[Path]
     name: str | None
     max_steps: int | None
+    resume: bool
+    """Whether it goes on: with the data that it was begun with, if none are named."""
 
     def wanted(self) -> Recipe:
         """The recipe, as changed on the command line. Raises `FeilunError` if there is something wrong with it, or no data."""
         wanted = _read(self.recipe, {"name": self.name, "run.steps": self.max_steps})
-        self.data(wanted)
+        if not self.resume:
+            self.data(wanted.data.sources)
         return wanted
 
-    def data(self, wanted: Recipe) -> list[Path]:
-        """The files and folders to learn from. Raises `FeilunError` for one that is not there, or if there are none."""
-        sources = self.sources or [_beside(self.recipe, path) for path in wanted.data.sources]
+    def data(self, named: Sequence[str]) -> list[Path]:
+        """The files and folders to learn from: those of the command line, else those ``named``. Raises `FeilunError` for
+        one that is not there, or if there are none.
+        """
+        sources = self.sources or [_beside(self.recipe, path) for path in named]
         missing = next((path for path in sources if not path.exists()), None)
         if missing is not None or not sources:
             raise FeilunError(
@@ -252,17 +265,47 @@ class Asked:
         return sources
 
     def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with."""
+        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe: only how many
+        steps it takes may change.
+        """
         wanted, runs = self.wanted(), workspace.path / "runs"
         found = job_to_resume(runs, wanted.kind, wanted.name) if resume else None
-        return found or Job.create(runs, wanted.kind, wanted.name, wanted.model_dump(mode="json"))
+        before = dict(found.record.recipe) if found else wanted.model_dump(mode="json")
+        named = before["data"]["sources"]
+        before["data"] = {**before["data"], "sources": [str(_beside(self.recipe, path)) for path in named]}
+        wanted.data.sources = [str(path) for path in self.data(named)]
+        asked = wanted.model_dump(mode="json")
+        if found is None:
+            return Job.create(runs, wanted.kind, wanted.name, asked)
+        changed = differences(before, wanted)
+        for key in changed:
+            if key != "run.steps":
+                raise FeilunError(
+                    f"The run {found.id} was begun with another recipe: {key} is not what it was. Put it back, or start anew "
+                    "without --resume.",
+                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变。请改回，或去掉 --resume 重新开始。",
+                    code="other_recipe",
+                )
+        if changed:
+            found.change(asked)
+        return found
 
     def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
         from feilun.train.report import write_report
 
-        made = _run(self.wanted(), self, job, workspace, world)
-        if world.first:
-            job.emit("report", path=str(write_report(job)))
+        def report() -> None:
+            if world.first:
+                job.emit("report", path=str(write_report(job)))
+
+        try:
+            made = _run(self.wanted(), self, job, workspace, world)
+        except FeilunError:
+            with contextlib.suppress(
+                OSError
+            ):  # the curves of a run that went wrong are those one wants to see
+                report()
+            raise
+        report()
         return made
 
     def made(self, job: Job, workspace: Workspace) -> Path:
@@ -328,8 +371,11 @@ def _read(recipe: Path, changes: dict[str, Any]) -> Recipe:
 def _run(wanted: Recipe, asked: Asked, job: Job, workspace: Workspace, world: World) -> Path | None:
     from feilun.train import prefer, pretrain, recipe, reinforce, sft
 
-    folder, sources = workspace.path / "models" / wanted.name, asked.data(wanted)
+    folder = workspace.path / "models" / wanted.name
+    sources = asked.data(job.record.recipe["data"]["sources"])
     if isinstance(wanted, recipe.PretrainRecipe):
+        if wanted.tokenizer.folder is not None:
+            wanted.tokenizer.folder = str(_made(asked.recipe, wanted.tokenizer.folder, workspace))
         return pretrain.pretrain(wanted, sources, job, folder, world)
     with world.first_before_others():
         base = _base(asked.recipe, wanted.base, workspace)

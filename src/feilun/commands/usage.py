@@ -30,17 +30,19 @@ _SENTENCES = (
     (r"Invalid value: ", "值无效："),
     (r"(?:File|Directory|Path) '(.*)' does not exist\.", "“{}”不存在。"),
     (r"Value '(.*)' is not a valid .*\.", "“{}”不可用。"),
+    (r"['\"](.*)['\"] is not one of ('.*')\.", "“{}”不可用，应为以下之一：{}"),
 )
 
 
 def usage_error(error: TyperException) -> Text:
     """The fault in both languages, and where to look."""
-    english = error.format_message()
+    english = error.format_message().replace(": Value error, ", ": ", 1)  # pydantic's name for any ValueError
     chinese = english
     if isinstance(error, BadParameter) and isinstance(error.__cause__, ValidationError):
         chinese = chinese.replace(error.message, explain(error.__cause__.errors()[0]).zh)
     for pattern, sentence in _SENTENCES:
         chinese = re.sub(pattern, lambda found, sentence=sentence: sentence.format(*found.groups()), chinese)
     english += "" if english.endswith((".", "?")) else "."
+    chinese = chinese.removesuffix(".")  # of a sentence that is not among ours
     chinese += "" if chinese.endswith(("。", "？")) else "。"
     return Text(f"{english} Add --help to see how it is used.", f"{chinese}加上 --help 可查看用法。")

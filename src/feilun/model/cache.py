@@ -2,7 +2,7 @@
 
 A row's token stands at its own place, whatever the lengths of the others: nothing is padded before it, and what lies
 behind a row's end is hidden until it is overwritten. First all prompts are read at once, then one token of each row
-at a time.
+at a time; a row that has ended can be replaced by another.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Cache:
         """Take in new tokens (rows, length) int64, which the layers then bring one after the other."""
         if not self.keys:
             return New(self, torch.arange(ids.shape[1], device=ids.device)[None], ids.shape[1])
-        places, self.lengths = self.lengths[:, None], self.lengths + 1
+        # A row that has ended may be read on until another one takes its place: it never leaves its room.
+        places, self.lengths = self.lengths[:, None], (self.lengths + 1).clamp(max=self.room - 1)
         return New(self, places, int(self.lengths.max()))
 
     def choose(self, rows: Tensor) -> None:
@@ -39,6 +40,13 @@ class Cache:
         self.lengths = self.lengths[rows]
         for kept in (self.keys, self.values):
             kept[:] = [x[rows] for x in kept]
+
+    def replace(self, rows: Tensor, others: Cache) -> None:
+        """``others``, of the same room, take the places of these rows (n,) int64."""
+        self.lengths[rows] = others.lengths
+        for kept, new in ((self.keys, others.keys), (self.values, others.values)):
+            for mine, theirs in zip(kept, new, strict=True):
+                mine[rows] = theirs
 
 
 class New:

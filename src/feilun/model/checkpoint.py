@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator, BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,6 +19,7 @@ from torch import Tensor
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
+from feilun.validation import explain, invalid
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -115,10 +118,10 @@ def _read(folder: Path) -> dict[str, Tensor]:
     index = folder / INDEX
     files = [folder / WEIGHTS]
     if index.exists():
-        files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+        files = [folder / name for name in _named(index)]
     tensors: dict[str, Tensor] = {}
     for file in files:
-        if not file.exists():
+        if not file.is_file():
             others = [path.name for path in folder.glob("*.bin")] + [
                 path.name for path in folder.glob("*.pt*")
             ]
@@ -139,7 +142,34 @@ def _read(folder: Path) -> dict[str, Tensor]:
         except SafetensorError as error:
             raise FeilunError(
                 f"{file} is damaged or no safetensors file ({error}).",
-                f"{file} 已损坏或不是 safetensors 文件（{error}）。",
+                f"{file} 不是 safetensors 格式，或文件不完整、已损坏。",
                 code="weights_damaged",
             ) from None
     return tensors
+
+
+def _inside(name: str) -> str:
+    if name in ("", "..") or Path(name).name != name:
+        raise invalid(f"'{name}' is no name of a file in this folder", f"“{name}”不是此文件夹中的文件名")
+    return name
+
+
+class _Index(BaseModel):
+    """Which file holds each tensor, where there are several files."""
+
+    weight_map: dict[str, Annotated[str, AfterValidator(_inside)]]
+
+
+def _named(index: Path) -> list[str]:
+    """The files that an index names, each once. Raises `FeilunError` if it is damaged or a name leaves the folder."""
+    try:
+        return sorted(set(_Index.model_validate_json(index.read_bytes()).weight_map.values()))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        said, where = explain({**problem}), ".".join(map(str, problem["loc"]))
+        en, zh = (f"{where}: ", f"{where}：") if where else ("", "")  # none: it is the whole file
+        raise FeilunError(
+            f"{index} cannot be used: {en}{said.en}. Download it again.",
+            f"{index} 无法使用：{zh}{said.zh}。请重新下载。",
+            code="weights_damaged",
+        ) from None

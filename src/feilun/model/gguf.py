@@ -44,8 +44,8 @@ from feilun.model.gguf_tokenizer import (
 from feilun.model.tokenizer import CONFIG, TEMPLATE, TOKENIZER, Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.registry.builtin import GEMMA_TEMPLATE
-from feilun.registry.gguf import Header, TensorInfo, bad_model_file, read_header
-from feilun.text import FeilunError, say
+from feilun.registry.gguf import BadHeader, Header, TensorInfo, bad_model_file, nonsense, read_header
+from feilun.text import FeilunError, Text
 from feilun.validation import explain
 from feilun.workspace import MANIFEST, Manifest
 
@@ -82,7 +82,7 @@ def import_gguf(path: Path, folder: Path, template: str | None = None) -> ModelC
     """
     header = read_header(path, arrays=True)
     if header.is_adapter:
-        raise bad_model_file(path, say("it is an adapter, not a base model", "它是适配器，不是基座模型"))
+        raise bad_model_file(path, Text("it is an adapter, not a base model", "它是适配器，不是基座模型"))
     config = _config(path, header)
     try:
         tokenizer, settings = read_tokenizer(header.metadata, config)
@@ -111,7 +111,7 @@ def _model(path: Path, header: Header, config: ModelConfig) -> Transformer:
         shape = header.tensors[name].shape if name in found else None
         wanted = expected[table[name]] if name in table else None
         if shape != wanted:
-            why = say(f"{name} is {shape}, expected {wanted}", f"{name} 为 {shape}，应为 {wanted}")
+            why = Text(f"{name} is {shape}, expected {wanted}", f"{name} 为 {shape}，应为 {wanted}")
             raise bad_model_file(path, why)
     with _mapped(path) as data:
         tensors = {
@@ -132,9 +132,12 @@ def _config(path: Path, header: Header) -> ModelConfig:
                 factors = _tensor(path, data, ROPE_FACTORS, header.tensors[ROPE_FACTORS])
         return config_from(header, factors)
     except ValidationError as error:
-        raise bad_model_file(path, str(explain(error.errors()[0]))) from None
+        raise bad_model_file(path, explain(error.errors()[0])) from None
+    except BadHeader as error:
+        raise bad_model_file(path, error.text) from None
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise bad_model_file(path, str(error)) from None
+        # Python's words for what came of a value of the wrong kind: there is no Chinese for them.
+        raise bad_model_file(path, Text(f"its header makes no sense: {error}", nonsense().text.zh)) from None
 
 
 @contextmanager
@@ -154,7 +157,7 @@ def _tensor(path: Path, data: mmap.mmap, name: str, info: TensorInfo) -> Tensor:
     if length % block:
         raise bad_model_file(
             path,
-            say(
+            Text(
                 f"rows of {length} in {name} are not whole blocks of {kind.name}",
                 f"{name} 的行长 {length} 不是 {kind.name} 块的整数倍",
             ),
@@ -162,7 +165,7 @@ def _tensor(path: Path, data: mmap.mmap, name: str, info: TensorInfo) -> Tensor:
     shape = (*info.shape[:-1], length // block * size)
     end = info.begin + int(np.prod(shape, dtype=np.float64))
     if end > len(data):
-        raise bad_model_file(path, say(f"the file is cut short in {name}", f"文件在 {name} 处被截断"))
+        raise bad_model_file(path, Text(f"the file is cut short in {name}", f"文件在 {name} 处被截断"))
     raw = np.frombuffer(data[info.begin : end], np.uint8).reshape(shape)
     try:
         whole = np.array(dequantize(raw, kind), np.float32).reshape(info.shape)

@@ -16,7 +16,7 @@ from torch import Tensor
 from feilun.model import checkpoint
 from feilun.model.config import Family, ModelConfig, RopeScaling
 from feilun.model.transformer import rope_frequencies
-from feilun.registry.gguf import Header
+from feilun.registry.gguf import BadHeader, Header, nonsense
 from feilun.text import FeilunError
 
 ROPE_FACTORS = "rope_freqs.weight"
@@ -90,8 +90,8 @@ def _interleaved(config: ModelConfig, name: str) -> int | None:
 def config_from(header: Header, factors: Tensor | None) -> ModelConfig:
     """The config of a GGUF model; ``factors`` is its tensor `ROPE_FACTORS`, if it has one.
 
-    Raises `FeilunError` for an architecture or option outside our families, `ValueError` for a header that
-    lacks something or makes no sense.
+    Raises `FeilunError` for an architecture or option outside our families, `BadHeader` for a header that
+    lacks something or makes no sense (`ValueError` and its like for values of the wrong kind).
     """
     metadata, family = header.metadata, _FAMILIES.get(header.architecture)
     if family is None:
@@ -105,7 +105,7 @@ def config_from(header: Header, factors: Tensor | None) -> ModelConfig:
     def setting(name: str, default: Any = None) -> Any:
         value = metadata.get(f"{family}.{name}")
         if value is None and default is None:
-            raise ValueError(f"its header lacks {family}.{name}")
+            raise BadHeader(f"its header lacks {family}.{name}", f"文件头缺少 {family}.{name}")
         value = default if value is None else value
         return float(str(np.float32(value))) if isinstance(value, float) else value  # 1e-6, not 9.9999e-7
 
@@ -118,7 +118,7 @@ def config_from(header: Header, factors: Tensor | None) -> ModelConfig:
         setting("block_count"),
     )
     if layers > len(header.tensors):
-        raise ValueError("its header makes no sense")
+        raise nonsense()
     head_dim = setting("attention.key_length", hidden // heads)
     rotated, values = (
         setting("rope.dimension_count", head_dim),
@@ -128,7 +128,7 @@ def config_from(header: Header, factors: Tensor | None) -> ModelConfig:
         raise _unsupported(f"heads of {head_dim} with {rotated} rotated and {values} for values")
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None or len(embedding.shape) != 2:
-        raise ValueError("it has no token_embd.weight")
+        raise BadHeader("it has no token_embd.weight", "文件中没有 token_embd.weight")
     gemma, gemma_scale = family == "gemma3", hidden // heads if layers == _LARGEST_GEMMA else head_dim
     eos = dict.fromkeys(id for id in (token("eos"), token("eot")) if id is not None)
     return ModelConfig(

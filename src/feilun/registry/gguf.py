@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 
 _SCALARS = {
     0: "<B",
@@ -112,28 +112,50 @@ def read_header(path: Path, *, arrays: bool = False) -> Header:
             status=503,
             code="model_file_unreadable",
         ) from None
-    except (struct.error, ValueError, UnicodeDecodeError) as error:
+    except BadHeader as error:
+        raise bad_model_file(path, error.text) from None
+    except struct.error:  # a number was to be read and fewer bytes were left than it takes
+        raise bad_model_file(path, _cut_short().text) from None
+    except ValueError as error:
         raise bad_model_file(path, str(error)) from None
 
 
-def bad_model_file(path: Path, why: str) -> FeilunError:
-    """The error for a file that is no usable model."""
+class BadHeader(ValueError):
+    """What is wrong with a header, in both languages, to be given to `bad_model_file`."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.text = Text(en, zh)
+
+
+def nonsense() -> BadHeader:
+    """The error for a header whose values no model can have."""
+    return BadHeader("its header makes no sense", "文件头不合理")
+
+
+def bad_model_file(path: Path, why: str | Text) -> FeilunError:
+    """The error for a file that is no usable model; a ``why`` that is not ours to translate stands in both languages."""
+    why = Text(why, why) if isinstance(why, str) else why
     return FeilunError(
-        f"{path} is not a usable GGUF model ({why}). Download it again, or convert the original anew.",
-        f"{path} 不是可用的 GGUF 模型（{why}）。请重新下载，或从原始模型重新转换。",
+        f"{path} is not a usable GGUF model ({why.en}). Download it again, or convert the original anew.",
+        f"{path} 不是可用的 GGUF 模型（{why.zh}）。请重新下载，或从原始模型重新转换。",
         status=503,
         code="bad_model_file",
     )
 
 
+def _cut_short() -> BadHeader:
+    return BadHeader("the file is cut short", "文件被截断")
+
+
 def _read(file: BinaryIO, size: int, arrays: bool) -> Header:
     if file.read(4) != b"GGUF":
-        raise ValueError("it does not begin with GGUF")
+        raise BadHeader("it does not begin with GGUF", "文件开头不是 GGUF")
     version, tensors, pairs = _take(file, "<I"), _take(file, "<Q"), _take(file, "<Q")
     if version not in (2, 3):
-        raise ValueError(f"version {version} is not supported")
+        raise BadHeader(f"version {version} is not supported", f"不支持版本 {version}")
     if tensors > 1_000_000 or pairs > 1_000_000:
-        raise ValueError("its header makes no sense")
+        raise nonsense()
     metadata: dict[str, Any] = {}
     for _ in range(pairs):
         key = _string(file)
@@ -142,18 +164,18 @@ def _read(file: BinaryIO, size: int, arrays: bool) -> Header:
     for _ in range(tensors):
         name, dimensions = _string(file), _take(file, "<I")
         if dimensions > 8:
-            raise ValueError("its header makes no sense")
+            raise nonsense()
         shape = tuple(_take(file, "<Q") for _ in range(dimensions))[::-1]
         found.append((name, shape, _take(file, "<I"), _take(file, "<Q")))
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1:
-        raise ValueError("its header makes no sense")
+        raise nonsense()
     data = -(-file.tell() // alignment) * alignment
     if found and data + max(offset for *_, offset in found) >= size:
-        raise ValueError("the file is cut short")
+        raise _cut_short()
     header = Header(metadata, {name: TensorInfo(shape, kind, data + at) for name, shape, kind, at in found})
     if not _layers_are_there(header):
-        raise ValueError("it does not hold the layers that its header names")
+        raise BadHeader("it does not hold the layers that its header names", "文件中没有文件头所列的全部层")
     return header
 
 
@@ -176,7 +198,7 @@ def _take(file: BinaryIO, form: str) -> Any:
 def _string(file: BinaryIO) -> str:
     length = _take(file, "<Q")
     if length > _LIMIT:
-        raise ValueError("its header makes no sense")
+        raise nonsense()
     return file.read(length).decode("utf-8", "replace")
 
 
@@ -187,26 +209,26 @@ def _value(file: BinaryIO, kind: int, keep: int | None) -> Any:
     if kind in _SCALARS:
         return _take(file, _SCALARS[kind])
     if kind != _ARRAY:
-        raise ValueError(f"unknown value type {kind}")
+        raise BadHeader(f"unknown value type {kind}", f"未知的值类型 {kind}")
     item, count = _take(file, "<I"), _take(file, "<Q")
     if count > _LIMIT or item == _ARRAY:
-        raise ValueError("its header makes no sense")
+        raise nonsense()
     if item == _STRING:
         if keep is not None:
             return [_string(file) for _ in range(count)]
         for _ in range(count):
             length = _take(file, "<Q")
             if length > _LIMIT:
-                raise ValueError("its header makes no sense")
+                raise nonsense()
             file.seek(length, 1)
     elif item in _SCALARS:
         form = _SCALARS[item]
         length = count * struct.calcsize(form)
         if keep is not None:
             if length > keep:
-                raise ValueError("the file is cut short")
+                raise _cut_short()
             return list(struct.unpack(f"<{count}{form[1]}", file.read(length)))
         file.seek(length, 1)
     else:
-        raise ValueError(f"unknown value type {item}")
+        raise BadHeader(f"unknown value type {item}", f"未知的值类型 {item}")
     return None

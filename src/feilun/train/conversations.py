@@ -118,6 +118,7 @@ def _parse(place: str, row: str, kind: type[M]) -> M:
     except ValidationError as error:
         problem: Any = error.errors()[0]
         said, where = explain(problem), ".".join(map(str, problem["loc"]))
+        en, zh = (f"{where}: ", f"{where}：") if where else ("", "")  # none: it is the whole line
         raise FeilunError(
-            f"{place}: {where}: {said.en}.", f"{place}：{where}：{said.zh}。", code="bad_example"
+            f"{place}: {en}{said.en}.", f"{place}：{zh}{said.zh}。", code="bad_example"
         ) from None

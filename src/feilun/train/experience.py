@@ -172,6 +172,7 @@ class Rollouts:
             seed=[self._seed, number],
             copies=self._copies,
             first=share.start,
+            together=self._recipe.together,
             dtype=self._dtype,
         )
         judged = self._judge(mine, answers)

@@ -32,7 +32,8 @@ from feilun.validation import invalid
 
 SPIKE_NATS, SPIKE_STEPS, SPIKE_AFTER = 2.0, 5, 20
 """A run has diverged when the mean loss of so many steps is so much above the median of as many before them. One step
-says little: a micro-batch of a few short answers is easily two nats above the others."""
+says little: a micro-batch of a few short answers is easily two nats above the others. Before there are so many, twice as much
+above the first loss is what counts."""
 
 KEPT = 0.9
 """Share of the activations that a compiled model keeps; what is cheap to compute again makes the rest. It took a quarter
@@ -279,7 +280,9 @@ class Trainer:
 
 def _spiked(losses: list[float]) -> bool:
     before, now = losses[:-SPIKE_STEPS], losses[-SPIKE_STEPS:]
-    return len(before) == SPIKE_AFTER and mean(now) > median(before) + SPIKE_NATS
+    if len(before) == SPIKE_AFTER:
+        return mean(now) > median(before) + SPIKE_NATS
+    return bool(before) and mean(now) > before[0] + 2 * SPIKE_NATS
 
 
 def prepare(model: Transformer, run: RunRecipe, world: World) -> None:

@@ -124,9 +124,16 @@ def read_sources(data: DataRecipe, sources: list[Path]) -> Iterator[Document]:
                     break
 
 
+def _is_shards(source: Path) -> bool:
+    """Whether ``feilun data tokens`` has made it."""
+    return (source / MANIFEST).is_file() and Manifest.read(source).kind == "tokens"
+
+
 def _tokenizer(recipe: PretrainRecipe, sources: list[Path], job: Job) -> Tokenizer:
     if recipe.tokenizer.folder is not None:
         return Tokenizer.load(Path(recipe.tokenizer.folder))
+    if shards := [source for source in sources if _is_shards(source)]:
+        return Tokenizer.load(shards[0])
     folder = job.folder / "tokenizer"
     if not folder.exists():
         job.emit("stage", name="tokenizer")
@@ -155,7 +162,14 @@ def _trained_tokenizer(recipe: PretrainRecipe, sources: list[Path]) -> Tokenizer
 
 
 def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: Encoder) -> Tokens:
-    folder = job.folder / "tokens"
+    shards = [source for source in sources if _is_shards(source)]
+    folder = shards[0] if shards else job.folder / "tokens"
+    if shards and len(sources) > 1:
+        raise FeilunError(
+            f"{folder} holds token shards: a run reads one such folder, and no texts beside it.",
+            f"{folder} 是 token 分片：一次训练只能读取一个这样的文件夹，且不能同时读取文本。",
+            code="shards_and_texts",
+        )
     if not folder.exists():
         job.emit("stage", name="tokens")
         documents = read_sources(recipe.data, sources)

@@ -130,6 +130,8 @@ class SftRecipe(_Part):
     share of their mean second moment is half as free as an unused one (`feilun.model.spare`). Default: all are free."""
     keep_share: float | None = Field(default=None, gt=0, lt=1)
     """How many of the rows of a step are examples to keep. Default: as many as of the examples."""
+    keep_weight: float = Field(default=1, gt=0)
+    """What a nat of divergence on these costs, beside a nat of what is learnt."""
     vocabulary: Literal["all", "occurring"] = "all"
     """What the softmax is over: all tokens, or those of the examples and a sample of the others (`loss.Candidates`). Of a
     large vocabulary the second costs a fraction. For adapters only: the embedding must not learn."""
@@ -205,6 +207,9 @@ class RolloutRecipe(_Part):
     length: int = Field(default=256, gt=0)
     """The most tokens of a prompt; longer ones are left out."""
     sampling: Sampling = Field(default_factory=Sampling)
+    together: int = Field(default=64, gt=0)
+    """Answers that are drawn at the same time, as far as the memory for what they have read allows; the next ones take the
+    places of those that have ended."""
     epochs: int = Field(default=1, gt=0)
     """How often each answer is learnt from."""
     penalty: float = Field(default=0.05, ge=0)

@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from feilun.jobs import Event, Job
@@ -31,11 +32,8 @@ text{font-size:11px;fill:#4b5563}.prompt{color:#2563eb}
 
 def write_report(job: Job) -> Path:
     """Write ``report.html`` into the job's folder, from what it has recorded so far."""
-    events = list(job.events())
+    events = _counting(job.events())
     steps = [event for event in events if event["event"] == "step"]
-    # A resumed run records some steps again: the newest counts.
-    newest = {event["step"]: event for event in steps}
-    steps = [newest[number] for number in sorted(newest)]
     parts = [
         f"<h1>{html.escape(job.record.name)}</h1>",
         _facts(job, events, steps),
@@ -54,20 +52,32 @@ def write_report(job: Job) -> Path:
     return path
 
 
+def _counting(events: Iterable[Event]) -> list[Event]:
+    """Without what a run that was resumed from a checkpoint has done again since."""
+    counting: list[Event] = []
+    done = 0
+    for event in events:
+        if event["event"] == "step":
+            if event["step"] <= done:
+                counting = [other for other in counting if other.get("step", 0) < event["step"]]
+            done = event["step"]
+        counting.append(event)
+    return counting
+
+
 def _facts(job: Job, events: list[Event], steps: list[Event]) -> str:
     rows: list[tuple[str, str]] = [(say("Run", "运行"), job.id), (say("Code", "代码"), job.record.code)]
     if steps:
         last = steps[-1]
-        tokens = last["tokens"] - steps[0]["tokens"]
-        spent = [event["time"] for event in steps]
+        speeds = [event["tokens_per_second"] for event in steps if event.get("tokens_per_second")]
         rows += [
             (say("Steps", "步数"), f"{last['step']:,} / {last['steps']:,}"),
             (say("Tokens read", "读取的 token"), f"{last['tokens']:,}"),
             (say("Last loss", "最终损失"), f"{last['loss']:.4f}"),
             (say("Most memory", "内存峰值"), f"{last['memory_mb']:,.0f} MB"),
         ]
-        if len(steps) > 1 and spent[-1] > spent[0]:
-            rows.append((say("Tokens a second", "每秒 token"), f"{tokens / (spent[-1] - spent[0]):,.0f}"))
+        if speeds:  # the middle one: a pause before it was resumed does not count
+            rows.append((say("Tokens a second", "每秒 token"), f"{median(speeds):,.0f}"))
     for event in events:
         if event["event"] == "artifact":
             rows += [(name, _plain(value)) for name, value in event.items() if name not in ("event", "time")]

@@ -22,8 +22,8 @@ from feilun.model.reading import reader
 from feilun.model.transformer import Transformer
 
 FEWER = 0.75
-"""Rows that have ended are left out when no more than this share of those at work goes on: copying the others takes
-about as long as a token."""
+"""Rows that have ended are replaced, or left out, when no more than this share of those at work goes on: reading prompts, or
+copying what the others have read, takes about as long as a token."""
 
 
 class Sampling(BaseModel):
@@ -64,23 +64,16 @@ def sample(
     seed: Sequence[int] | int = 0,
     copies: int = 1,
     first: int = 0,
+    together: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[Answer]:
     """``copies`` answers to each prompt, those of a prompt together, up to a token of ``stop``, which is part of them.
 
-    ``first``: the number of the first row among those that other processes draw with the same seed.
+    ``first``: the number of the first row among those that other processes draw with the same seed; ``together``: rows that
+    are drawn at the same time, the others take the places of those that have ended (default: all at the same time).
     """
     device, rows, reads = model.device, len(prompts) * copies, reader(model, dtype)
-    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
-    for row, prompt in enumerate(prompts):
-        ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
-    cache = Cache(lengths, ids.shape[1] + sampling.tokens)
-    hidden = reads.reading_on(ids, cache, dtype)[torch.arange(len(prompts)), lengths - 1]
-    if copies > 1:
-        each = torch.arange(len(prompts), device=device).repeat_interleave(copies)
-        cache.choose(each)
-        hidden = hidden[each]
+    room = max(map(len, prompts)) + sampling.tokens
     chances = _uniform(seed, range(first, first + rows), sampling.tokens).to(device)
     ends = torch.tensor(sorted(stop), device=device)
     drawn = torch.zeros(rows, sampling.tokens, dtype=torch.long, device=device)
@@ -88,35 +81,76 @@ def sample(
         rows, sampling.tokens, dtype=torch.promote_types(dtype, torch.float32), device=device
     )
     values = torch.zeros_like(logprobs)
-    counts = torch.full((rows,), sampling.tokens, device=device)
+    counts = torch.zeros(rows, dtype=torch.long, device=device)
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
-    working = torch.arange(rows, device=device)
-    for place in range(sampling.tokens):
+
+    def begin(begun: range) -> tuple[Cache, Tensor]:
+        """What these rows have read when their prompts are, and the hidden states before their first tokens."""
+        asked = range(begun.start // copies, (begun.stop - 1) // copies + 1)
+        each = torch.arange(begun.start, begun.stop, device=device) // copies - asked.start
+        return _read(reads, [prompts[number] for number in asked], each, room, dtype)
+
+    at_once = min(together or rows, rows)
+    cache, hidden = begin(range(at_once))
+    begun, row = at_once, torch.arange(at_once, device=device)
+    going = torch.ones(at_once, dtype=torch.bool, device=device)
+    while True:
+        place = counts[row].clamp(max=sampling.tokens - 1)
         logits = reads.head(hidden).to(logprobs.dtype)
-        token, logprob = choose(logits, sampling, chances[working, place])
-        drawn[working, place], logprobs[working, place] = token, logprob
+        token, logprob = choose(logits, sampling, chances[row, place])
+        mine, place = row[going], place[going]
+        drawn[mine, place], logprobs[mine, place] = token[going], logprob[going]
         if model.value is not None:
-            values[working, place] = model.worth(hidden)
-        over = torch.isin(token, ends) & ~stopped[working]
-        counts[working[over]] = place + 1
-        stopped[working[over]] = True
-        going = ~stopped[working]
-        if not bool(going.any()) or place + 1 == sampling.tokens:
+            values[mine, place] = model.worth(hidden)[going]
+        counts[mine] += 1
+        stopped[mine] = torch.isin(token[going], ends)
+        going = going & ~stopped[row] & (counts[row] < sampling.tokens)
+        left, more = int(going.sum()), min(rows - begun, len(row) - int(going.sum()))
+        if left == more == 0:
             break
-        if int(going.sum()) <= FEWER * len(working):
+        few = left <= FEWER * len(row)
+        if few and not more:
             kept = going.nonzero()[:, 0]
             cache.choose(kept)
-            working, token = working[kept], token[kept]
-        hidden = reads.reading_on(token[:, None], cache, dtype)[:, 0]
+            row, token, going = row[kept], token[kept], going[kept]
+        if left:
+            hidden = reads.reading_on(token[:, None], cache, dtype)[:, 0]
+        if few and more:
+            free = (~going).nonzero()[:more, 0]
+            others, states = begin(range(begun, begun + more))
+            cache.replace(free, others)
+            row[free], hidden[free], going[free] = (
+                torch.arange(begun, begun + more, device=device),
+                states,
+                True,
+            )
+            begun += more
     return [
         Answer(
-            drawn[row, :count].tolist(),
-            logprobs[row, :count].tolist(),
-            values[row, :count].tolist() if model.value is not None else [],
+            drawn[number, :count].tolist(),
+            logprobs[number, :count].tolist(),
+            values[number, :count].tolist() if model.value is not None else [],
             "stop" if ended else "length",
         )
-        for row, (count, ended) in enumerate(zip(counts.tolist(), stopped.tolist(), strict=True))
+        for number, (count, ended) in enumerate(zip(counts.tolist(), stopped.tolist(), strict=True))
     ]
+
+
+def _read(
+    reads: Transformer, prompts: Sequence[Sequence[int]], each: Tensor, room: int, dtype: torch.dtype
+) -> tuple[Cache, Tensor]:
+    """The prompts in a cache, a row for each number in ``each``, and what stands before the first token of the rows."""
+    device = each.device
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
+    cache = Cache(lengths, room)
+    hidden = reads.reading_on(ids, cache, dtype)[torch.arange(len(prompts), device=device), lengths - 1]
+    if len(each) != len(prompts):
+        cache.choose(each)
+        hidden = hidden[each]
+    return cache, hidden
 
 
 def choose(logits: Tensor, sampling: Sampling, chance: Tensor) -> tuple[Tensor, Tensor]:

@@ -55,7 +55,8 @@ def fine_tune(
     if tuned.lora:
         restrict(model, recipe.learns, recipe.above)
     batches = Examples(
-        [(example.ids, example.learnt) for example in train],
+        # What is kept is kept in its questions as well: it costs nothing more, and holds the model a fifth closer.
+        [(e.ids, [True] * len(e.ids) if e.keep else e.learnt) for e in train],
         rows=run.rows,
         pad_id=tokenizer.pad_id,
         keep=[example.keep for example in train],
@@ -134,7 +135,7 @@ def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -
         occurring = torch.tensor([token for example in examples for token in example.ids])
         chosen = Candidates(occurring, model.config.vocab_size, seed=recipe.seed)
     if chosen or any(example.keep for example in examples):
-        return LearnAndKeep(Before(model), chosen)
+        return LearnAndKeep(Before(model), chosen, recipe.keep_weight)
     return NextToken()
 
 

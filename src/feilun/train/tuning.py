@@ -45,6 +45,14 @@ class Tuned:
         # What is frozen is never added to: it may as well be kept in the type that products are computed in.
         frozen = recipe.lora is not None or adapter is not None
         model = checkpoint.load(where, recipe.run.torch_dtype if frozen else torch.float32)
+        tokenizer = Tokenizer.load(where)
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise FeilunError(
+                f"The tokenizer in {where} has {tokenizer.vocab_size} tokens, the model there {model.config.vocab_size}: they do not "
+                "belong together.",
+                f"{where} 中的分词器有 {tokenizer.vocab_size} 个 token，而其中的模型只有 {model.config.vocab_size} 个：二者不匹配。",
+                code="other_tokenizer",
+            )
         lora, below = recipe.lora, None
         if adapter:
             present = lora_files.load_adapter(model, adapter)
@@ -54,7 +62,7 @@ class Tuned:
                 lora = present
         elif lora:
             attach(model, lora, recipe.seed)
-        return cls(recipe, base, adapter, Tokenizer.load(where), model, lora, below)
+        return cls(recipe, base, adapter, tokenizer, model, lora, below)
 
     @property
     def learns(self) -> int:

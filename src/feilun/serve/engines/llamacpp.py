@@ -60,7 +60,7 @@ class LlamaCpp:
         release: Release,
         path: Path,
         *,
-        parallel: int | None = None,
+        parallel: int = PARALLEL,
         threads: int | None = None,
         batch: int = BATCH,
     ) -> None:
@@ -75,14 +75,13 @@ class LlamaCpp:
         # All cores would leave none to tokenise and to send: with two, that collapses under load.
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
         self._context = min(release.context_length, header.trained_context or release.context_length)
-        parallel = parallel or _affordable(header, self._context)
-        template = release.chat_template or header.chat_template
-        self._template_knows_tools = template is not None and "tools" in template
+        parallel = _affordable(header, self._context, parallel)
+        self._template = template = release.chat_template or header.chat_template or ""
         self.abilities: frozenset[Ability] = frozenset(
             {"chat", "complete", "embed"} if template else {"complete", "embed"}
         )
 
-        self._private = Path(tempfile.mkdtemp(prefix="feilun-"))
+        self._private, self._key = Path(tempfile.mkdtemp(prefix="feilun-")), secrets.token_urlsafe(32)
         params = self._params(parallel, self._context)
         params.n_batch = params.n_ubatch = batch
         if release.chat_template:
@@ -115,7 +114,7 @@ class LlamaCpp:
                 code="no_chat_template",
                 param="model",
             )
-        if self._template_knows_tools:
+        if "tools" in self._template:
             return self._chat(messages, params)
         return speak_tools(messages, params, self._chat)
 
@@ -137,7 +136,7 @@ class LlamaCpp:
                 payload = orjson.dumps({"input": text})
                 answer = orjson.loads(await loop.run_in_executor(self._embed_thread, self._embed, payload))
                 if "error" in answer:
-                    raise _engine_error(answer["error"])
+                    raise refused(answer["error"])
                 vectors.append(answer["data"][0]["embedding"])
                 tokens += answer["usage"]["prompt_tokens"]
         finally:
@@ -165,7 +164,7 @@ class LlamaCpp:
         params.cache_ram_mib, params.cache_idle_slots = 0, False
         # It always opens an HTTP port. Ours is a socket in a folder of our own, behind a key nobody is told.
         params.hostnames = [str(self._private / f"{secrets.token_hex(8)}.sock")]
-        params.api_keys, params.ui = [secrets.token_urlsafe(32)], False
+        params.api_keys, params.ui = [self._key], False
         params.verbosity = -1
         params.endpoint_metrics = True  # for `_start`
         return params
@@ -189,6 +188,12 @@ class LlamaCpp:
         params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         return self._start(params)
 
+    def _request(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A stream, as this release is asked."""
+        sampling = self._release.sampling.model_dump(exclude_none=True)
+        adapter = {"lora": [{"id": 0, "scale": 1.0}]} if self._release.adapter else {}
+        return {**sampling, **body, **adapter, "stream": True}
+
     async def _generate(
         self, handler: Callable[[bytes, Callable[[bytes], bool]], None], body: dict[str, Any]
     ) -> Stream:
@@ -197,21 +202,13 @@ class LlamaCpp:
         The request is always a stream that reports its prompt's progress, whatever the client asked for: only
         so the callback is called often enough to stop a generation, or the reading of a prompt, at once.
         """
-        request: dict[str, Any] = {
-            **self._release.sampling.model_dump(exclude_none=True),
-            **body,
-            "stream": True,
-            "return_progress": True,
-            "stream_options": {"include_usage": True},
-        }
+        request = self._request({**body, "return_progress": True, "stream_options": {"include_usage": True}})
         count = "top_logprobs" if "top_logprobs" in request else "logprobs"  # chat's name, completions' name
         bare_logprobs = request.get(count) == 0
         if bare_logprobs:  # llama.cpp gives log-probabilities only together with alternatives
             request[count] = 1
         if request.get("seed") is not None:
             request["seed"] &= 0xFFFFFFFF  # OpenAI's seeds have 64 bits, llama.cpp's 32
-        if self._release.adapter:
-            request["lora"] = [{"id": 0, "scale": 1.0}]
         try:
             payload = orjson.dumps(request)
         except TypeError:
@@ -228,7 +225,7 @@ class LlamaCpp:
             while (item := await stream.queue.get()) is not None:
                 chunk = orjson.loads(item)
                 if "error" in chunk:
-                    raise _engine_error(chunk["error"])
+                    raise refused(chunk["error"])
                 if not accepted:
                     accepted = True
                     yield Delta()
@@ -246,11 +243,11 @@ class LlamaCpp:
             stream.cancelled = True
 
 
-def _affordable(header: Header, context: int) -> int:
-    """How many requests of ``context`` tokens can have a KV cache at once, at most `PARALLEL`."""
+def _affordable(header: Header, context: int, most: int) -> int:
+    """How many requests of ``context`` tokens can have a KV cache at once, at most ``most``."""
     each = (header.kv_bytes_per_token or 0) * context
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return PARALLEL if each == 0 else max(1, min(PARALLEL, int(memory * CACHE_SHARE) // each))
+    return most if each == 0 else max(1, min(most, int(memory * CACHE_SHARE) // each))
 
 
 class _Line:
@@ -385,7 +382,8 @@ def _too_long(prompt: int | None, context: int | None) -> FeilunError:
     return FeilunError(text.en, text.zh, status=400, code="context_length_exceeded", param="messages")
 
 
-def _engine_error(error: dict[str, Any]) -> FeilunError:
+def refused(error: dict[str, Any]) -> FeilunError:
+    """What llama.cpp says of a request that it does not answer, for the one who asked."""
     if error.get("type") == "exceed_context_size_error":
         prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
         return _too_long(prompt, context)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from feilun.recipe import flat
 from feilun.text import FeilunError
 from feilun.train.recipe import DpoRecipe, PpoRecipe, PretrainRecipe, RewardRecipe, SftRecipe
 from feilun.train.rollout import Sampling
@@ -139,22 +138,4 @@ def values_of(table: Mapping[str, Any], size: str | None) -> dict[str, object]:
             f"规模“{wanted}”应为一个表：[sizes.{wanted}]。",
             code="unknown_size",
         )
-    return {"size": wanted, **dict(_flat(sizes[wanted]))}
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(cast("dict[str, Any]", value), f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
-
-
-def differences(before: Mapping[str, Any], now: PipelineRecipe) -> list[str]:
-    """The paths of the values that ``now`` has otherwise than a recipe that was written down ``before``, perhaps by an older
-    Feilun: what that did not know yet has its default.
-    """
-    with contextlib.suppress(ValidationError):  # it knew what is no more, which is a difference
-        before = PipelineRecipe.model_validate(copy.deepcopy(dict(before))).model_dump(mode="json")
-    one, two = dict(_flat(before)), dict(_flat(now.model_dump(mode="json")))
-    return [key for key in {**one, **two} if one.get(key) != two.get(key)]
+    return {"size": wanted, **dict(flat(sizes[wanted]))}

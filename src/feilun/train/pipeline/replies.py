@@ -39,19 +39,18 @@ def replies(
     prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
     # Prompts of like length together: what is shorter is computed as far as the longest.
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+    drawn = sample(
+        model,
+        [prompts[number] for number in order],
+        sampling,
+        stop=tokenizer.end_ids,
+        seed=seed,
+        together=ROWS,
+        dtype=dtype,
+    )
     found: dict[int, Reply] = {}
-    for begin in range(0, len(order), ROWS):
-        numbers = order[begin : begin + ROWS]
-        drawn = sample(
-            model,
-            [prompts[number] for number in numbers],
-            sampling,
-            stop=tokenizer.end_ids,
-            seed=[seed, begin],
-            dtype=dtype,
-        )
-        for number, answer in zip(numbers, drawn, strict=True):
-            ended = answer.end == "stop"
-            text = tokenizer.decode(answer.ids[:-1] if ended else answer.ids)
-            found[number] = Reply(ids=answer.ids, text=text.strip(), ended=ended)
+    for number, answer in zip(order, drawn, strict=True):
+        ended = answer.end == "stop"
+        text = tokenizer.decode(answer.ids[:-1] if ended else answer.ids)
+        found[number] = Reply(ids=answer.ids, text=text.strip(), ended=ended)
     return [found[number] for number in range(len(prompts))]
