@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from statistics import NormalDist
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from feilun.evaluate.paired import Paired
 from feilun.evaluate.questions import Answer, Question, read_questions
-from feilun.flywheel.gate import ENOUGH, ONE_LOOK, TWO_LOOKS, judge, looks
+from feilun.flywheel.gate import ENOUGH, ONE_LOOK, TWO_LOOKS, judge, looks, second_look
 from feilun.flywheel.noise import part_of
 from feilun.recipe import shipped
 
@@ -116,8 +117,8 @@ def test_the_first_half_decides_if_it_is_clear() -> None:
 
     clear = looked_at(8)
     assert clear.decided
-    assert "the other 220 questions were not needed" in clear.words()[1].en
-    assert "其余 220 个问题无需再问" in clear.words()[1].zh
+    assert "220 questions of the suite were not needed" in clear.words()[1].en
+    assert "有 220 个问题无需再问" in clear.words()[1].zh
     assert "(+0%, 94% interval" in clear.words()[3].en
     assert "（+0%，94% 区间" in clear.words()[3].zh
     unsure = looked_at(8, tuple(f"zh-facts-{n}" for n in range(3)))
@@ -125,6 +126,21 @@ def test_the_first_half_decides_if_it_is_clear() -> None:
     assert not unsure.decided
     assert looked_at(8, tuple(f"zh-facts-{n}" for n in range(12))).decided  # surely worse
     assert looked_at(0, ("zh-facts-0",)).decided  # nothing was learnt, whatever the suite says
+
+
+def test_a_language_that_has_passed_is_not_asked_again() -> None:
+    first = [
+        question for number, question in enumerate(SUITE) if number % 2 == 0 or part_of(question) == "safety"
+    ]
+    lost = tuple(question.id for question in first if part_of(question) == "zh")[:2]
+    seen = judge(TARGET, first, answers(0), answers(8, lost), margin=0.08, held_out=False, level=TWO_LOOKS)
+    assert not seen.decided
+    then = second_look(first, SUITE, seen)
+    counts = Counter(map(part_of, then))
+    assert counts == {
+        "zh": 100, "en": sum(part_of(question) == "en" for question in first), "safety": 20,
+    }  # fmt: skip
+    assert [question for question in then if question in first] == first
 
 
 @pytest.mark.parametrize(("drop", "passes"), [(0.08, (0.03, 0.06)), (0.0, (0.86, 0.96))])

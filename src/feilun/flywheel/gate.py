@@ -4,8 +4,8 @@ It must be better where it was meant to be, and must not be worse elsewhere: not
 suite by the margin or more, and not in safety. Both releases answer the same questions, and only answers that changed
 count (`feilun.evaluate.paired`). Training is noisy: how much is known from other seeds (`feilun.flywheel.noise`).
 
-A large suite is asked by halves. If the first half decides, the other is not asked; both looks are at a level that
-leaves the chance of a wrong promotion what it is with one (S. Pocock, "Group sequential methods in the design and
+A large suite is asked by halves. If the first half decides, or decides one language, the other is not asked; both looks are at
+a level that leaves the chance of a wrong promotion what it is with one (S. Pocock, "Group sequential methods in the design and
 analysis of clinical trials", Biometrika 64 (1977); the constant: C. Jennison and B. Turnbull, "Group Sequential Methods
 with Applications to Clinical Trials" (2000), table 2.1).
 """
@@ -119,8 +119,8 @@ class Verdict(BaseModel):
         if self.left:
             lines.append(
                 Text(
-                    f"The first half of the suite decided; the other {self.left} questions were not needed.",
-                    f"测试集的前一半已足以判断，其余 {self.left} 个问题无需再问。",
+                    f"{self.left} questions of the suite were not needed: the first half had decided.",
+                    f"测试集中有 {self.left} 个问题无需再问：前一半已足以判断。",
                 )
             )
         return [*lines, *(_words(part, self.held_out) for part in self.parts), self._of_noise()]
@@ -154,6 +154,13 @@ def looks(suite: Sequence[Question]) -> list[Sequence[Question]]:
     languages = Counter(part for question in first if (part := part_of(question)) != SAFETY)
     halves = bool(languages) and min(languages.values()) >= ENOUGH
     return [first, suite] if halves else [suite]
+
+
+def second_look(first: Sequence[Question], suite: Sequence[Question], verdict: Verdict) -> Sequence[Question]:
+    """What is asked where the first look has not decided: what it asked, and the rest of the languages that did not pass."""
+    passed = {part.part for part in verdict.parts if part.passed}
+    asked = {question.id for question in first}
+    return [question for question in suite if question.id in asked or part_of(question) not in passed]
 
 
 def judge(

@@ -70,11 +70,10 @@ class TrainRecipe(_Part):
     """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some eighteen times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
-    lr: float = Field(default=1.6e-3, gt=0)
+    lr: float = Field(default=1.7e-3, gt=0)
     rows: int = Field(default=20, gt=0)
     keep_share: float = Field(default=0.55, gt=0, lt=1)
     """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""
-    keep_weight: float = Field(default=1.5, gt=0)
     length: int = Field(default=512, gt=1)
     """Tokens of the longest example; longer ones are left out."""
     rank: int = Field(default=16, gt=0)
@@ -83,7 +82,7 @@ class TrainRecipe(_Part):
     learns: Literal["all", "ffn"] = "ffn"
     above: float = Field(default=1 / 2, ge=0, lt=1)
     spare: float | None = Field(default=0.3, gt=0)
-    """These four, and ``keep_weight``, as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
+    """These four as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0
 
     @field_validator("objectives")

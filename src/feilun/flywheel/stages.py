@@ -136,7 +136,6 @@ class Stage:
                 above=wanted.above,
                 spare=wanted.spare,
                 keep_share=wanted.keep_share,
-                keep_weight=wanted.keep_weight,
                 vocabulary="occurring",
                 optimiser=optimiser(wanted.lr),
                 run=run(wanted.rows),

@@ -19,7 +19,7 @@ from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
 from feilun.flywheel.asking import Messages, ask_once
-from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks
+from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks, second_look
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
@@ -122,7 +122,7 @@ class Turn:
         first, *then = looks(suite)
         verdict = self._judged(first, suite, ONE_LOOK if not then else TWO_LOOKS)
         if then and not verdict.decided:
-            verdict = self._judged(suite, suite, TWO_LOOKS)
+            verdict = self._judged(second_look(first, suite, verdict), suite, TWO_LOOKS)
         self._write_report(verdict)
         self.job.emit(
             "gate",

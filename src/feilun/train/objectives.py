@@ -101,11 +101,11 @@ class LearnAndKeep:
     against the same model before, with no temperature). What it does not say yet is not learnt from such a row.
 
     ``before``: of the model that learns. ``candidates``: what the softmax is over, if not all tokens; the embedding must
-    not learn then. ``weight``: of a nat of divergence.
+    not learn then.
     """
 
-    def __init__(self, before: Before, candidates: Candidates | None = None, weight: float = 1) -> None:
-        self._before, self._weight = before, weight
+    def __init__(self, before: Before, candidates: Candidates | None = None) -> None:
+        self._before = before
         self._candidates = candidates
         self._head: Tensor | None = None
 
@@ -124,8 +124,9 @@ class LearnAndKeep:
             if self._head is None:  # which does not learn: a copy of some 30 MB
                 self._head = head[chosen.ids]
             head, targets, bias = self._head, chosen.places(targets), chosen.bias
-        away = divergence(hidden[kept], head, reference, bias)
-        return cross_entropy(hidden[learnt], head, targets, bias) + self._weight * away
+        return cross_entropy(hidden[learnt], head, targets, bias) + divergence(
+            hidden[kept], head, reference, bias
+        )
 
     def _reference(self, model: Transformer, ids: Tensor, x: Tensor, first: int) -> Tensor:
         """Hidden states of ``ids`` as they were before. ``x``: those after the blocks before ``first``."""

@@ -130,8 +130,6 @@ class SftRecipe(_Part):
     share of their mean second moment is half as free as an unused one (`feilun.model.spare`). Default: all are free."""
     keep_share: float | None = Field(default=None, gt=0, lt=1)
     """How many of the rows of a step are examples to keep. Default: as many as of the examples."""
-    keep_weight: float = Field(default=1, gt=0)
-    """What a nat of divergence on these costs, beside a nat of what is learnt."""
     vocabulary: Literal["all", "occurring"] = "all"
     """What the softmax is over: all tokens, or those of the examples and a sample of the others (`loss.Candidates`). Of a
     large vocabulary the second costs a fraction. For adapters only: the embedding must not learn."""

@@ -135,7 +135,7 @@ def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -
         occurring = torch.tensor([token for example in examples for token in example.ids])
         chosen = Candidates(occurring, model.config.vocab_size, seed=recipe.seed)
     if chosen or any(example.keep for example in examples):
-        return LearnAndKeep(Before(model), chosen, recipe.keep_weight)
+        return LearnAndKeep(Before(model), chosen)
     return NextToken()
 
 
