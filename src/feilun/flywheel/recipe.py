@@ -70,7 +70,7 @@ class TrainRecipe(_Part):
     """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some eighteen times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
-    lr: float = Field(default=1.7e-3, gt=0)
+    lr: float = Field(default=1.6e-3, gt=0)
     rows: int = Field(default=20, gt=0)
     keep_share: float = Field(default=0.55, gt=0, lt=1)
     """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""

@@ -86,8 +86,10 @@ def import_gguf(path: Path, folder: Path, template: str | None = None) -> ModelC
     config = _config(path, header)
     try:
         tokenizer, settings = read_tokenizer(header.metadata, config)
+    except BadHeader as error:
+        raise bad_model_file(path, error.text) from None
     except ValueError as error:
-        raise bad_model_file(path, str(error)) from None
+        raise bad_model_file(path, Text(f"its header makes no sense: {error}", nonsense().text.zh)) from None
     turn = end_of_turn(tokenizer)
     if turn is not None and turn not in config.eos_ids:
         config = config.model_copy(update={"eos_ids": (*config.eos_ids, turn)})

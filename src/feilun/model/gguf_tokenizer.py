@@ -16,6 +16,7 @@ from gguf import GGUFWriter, TokenType
 
 from feilun.model.config import ModelConfig
 from feilun.model.tokenizer import TOKENIZER, Tokenizer
+from feilun.registry.gguf import BadHeader
 from feilun.text import FeilunError
 
 _CONTRACTIONS = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])")
@@ -62,7 +63,7 @@ def read_tokenizer(
     """The tokenizer of a GGUF's metadata (arrays included), and the content of its ``tokenizer_config.json``.
 
     Raises `FeilunError` for a kind that is not supported or a vocabulary that does not fit the model,
-    `ValueError` for metadata that lack something.
+    `BadHeader` for metadata that lack something.
     """
 
     def get(name: str, default: Any = None) -> Any:
@@ -71,12 +72,12 @@ def read_tokenizer(
     kind, pre = get("model"), str(get("pre", "default"))
     tokens = cast("list[str] | None", get("tokens"))
     if not tokens:
-        raise ValueError("it has no vocabulary")
+        raise BadHeader("it has no vocabulary", "没有词表")
     if len(tokens) != config.vocab_size:
         raise vocabulary_mismatch(len(tokens), config.vocab_size)
     types: list[int] = get("token_type") or [int(TokenType.NORMAL)] * len(tokens)
     if len(types) != len(tokens):
-        raise ValueError("it has not one type for each token")
+        raise BadHeader("it has not one type for each token", "token 的类型数与词表不符")
     # Rows that merely round the embedding's size up are no tokens.
     vocab = {token: i for i, token in enumerate(tokens) if types[i] != TokenType.UNUSED}
     if kind == "gpt2":
@@ -137,7 +138,7 @@ def _sentencepiece(
     vocab: dict[str, int], scores: list[float], tokens: list[str], unknown: int | None
 ) -> dict[str, Any]:
     if len(scores) != len(tokens):
-        raise ValueError("it has not one score for each token")
+        raise BadHeader("it has not one score for each token", "token 的分数个数与词表不符")
     return {
         "version": "1.0",
         "normalizer": _SPACES,

@@ -24,7 +24,7 @@ from feilun.model.config import ModelConfig
 from feilun.model.lora import ALL_TARGETS, Lora, Target, adapters, attach
 from feilun.model.transformer import Transformer
 from feilun.registry.gguf import bad_model_file, read_header
-from feilun.text import FeilunError, say
+from feilun.text import FeilunError, Text
 from feilun.validation import explain
 
 WEIGHTS = "adapter_model.safetensors"
@@ -138,7 +138,7 @@ def load_gguf(model: Transformer, path: Path) -> Lora:
     Raises `FeilunError` if the file is damaged or no adapter, or does not fit the model; the model is then as it was.
     """
     if not read_header(path).is_adapter:
-        raise bad_model_file(path, say("it is no adapter", "它不是适配器"))
+        raise bad_model_file(path, Text("it is no adapter", "它不是适配器"))
     reader = gguf.GGUFReader(path)
     found = {tensor.name: torch.from_numpy(np.array(tensor.data, np.float32)) for tensor in reader.tensors}
     alpha = float(reader.fields[gguf.Keys.Adapter.LORA_ALPHA].contents())
@@ -276,7 +276,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise FeilunError(
             f"{path} is damaged or no safetensors file ({error}).",
-            f"{path} 已损坏或不是 safetensors 文件（{error}）。",
+            f"{path} 不是 safetensors 格式，或文件不完整、已损坏。",
             code="weights_damaged",
         ) from None
 

@@ -66,10 +66,10 @@ class LlamaCpp:
     ) -> None:
         header = read_header(path)
         if header.is_adapter:
-            raise bad_model_file(path, "it is an adapter, not a base model")
+            raise bad_model_file(path, Text("it is an adapter, not a base model", "它是适配器，不是基座模型"))
         adapter = release.adapter_file
         if adapter and not read_header(adapter).is_adapter:
-            raise bad_model_file(adapter, "it is no adapter")
+            raise bad_model_file(adapter, Text("it is no adapter", "它不是适配器"))
         self._release = release
         self._path = path
         # All cores would leave none to tokenise and to send: with two, that collapses under load.
@@ -178,7 +178,8 @@ class LlamaCpp:
         except RuntimeError:
             shutil.rmtree(self._private, ignore_errors=True)
             adapter = self._release.adapter_file
-            why = "llama.cpp cannot load it" + (f" with the adapter {adapter}" if adapter else "")
+            en, zh = (f" with the adapter {adapter}", f"及其适配器 {adapter}") if adapter else ("", "")
+            why = Text(f"llama.cpp cannot load it{en}", f"llama.cpp 无法加载它{zh}")
             raise bad_model_file(self._path, why) from None
 
     def _start_embedder(self) -> xllamacpp.Server:
