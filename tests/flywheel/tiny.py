@@ -40,10 +40,12 @@ length = 96
 TURN = """
 [build]
 rewordings = 2
+neighbours = 1
 replay = 0
 [train]
 epochs = 30
 least_steps = 200
+keep_share = 0.2
 spare = 30
 learns = "all"
 above = 0

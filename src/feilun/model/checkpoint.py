@@ -139,9 +139,9 @@ def _read(folder: Path) -> dict[str, Tensor]:
         try:
             with safe_open(file, framework="pt") as weights:
                 tensors |= {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118 (no dict)
-        except SafetensorError as error:
+        except SafetensorError:
             raise FeilunError(
-                f"{file} is damaged or no safetensors file ({error}).",
+                f"{file} is damaged, cut short or no safetensors file.",
                 f"{file} 不是 safetensors 格式，或文件不完整、已损坏。",
                 code="weights_damaged",
             ) from None

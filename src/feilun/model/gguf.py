@@ -88,8 +88,8 @@ def import_gguf(path: Path, folder: Path, template: str | None = None) -> ModelC
         tokenizer, settings = read_tokenizer(header.metadata, config)
     except BadHeader as error:
         raise bad_model_file(path, error.text) from None
-    except ValueError as error:
-        raise bad_model_file(path, Text(f"its header makes no sense: {error}", nonsense().text.zh)) from None
+    except ValueError:
+        raise bad_model_file(path, nonsense().text) from None
     turn = end_of_turn(tokenizer)
     if turn is not None and turn not in config.eos_ids:
         config = config.model_copy(update={"eos_ids": (*config.eos_ids, turn)})
@@ -137,9 +137,8 @@ def _config(path: Path, header: Header) -> ModelConfig:
         raise bad_model_file(path, explain(error.errors()[0])) from None
     except BadHeader as error:
         raise bad_model_file(path, error.text) from None
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        # Python's words for what came of a value of the wrong kind: there is no Chinese for them.
-        raise bad_model_file(path, Text(f"its header makes no sense: {error}", nonsense().text.zh)) from None
+    except (ValueError, KeyError, TypeError, ZeroDivisionError):  # whose words nobody is helped by
+        raise bad_model_file(path, nonsense().text) from None
 
 
 @contextmanager

@@ -273,9 +273,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             f"{path.parent} 中没有 {WEIGHTS}。.bin 文件打开时可能执行代码，因此不读取：请转换为 safetensors。",
             code="no_weights",
         ) from None
-    except SafetensorError as error:
+    except SafetensorError:
         raise FeilunError(
-            f"{path} is damaged or no safetensors file ({error}).",
+            f"{path} is damaged, cut short or no safetensors file.",
             f"{path} 不是 safetensors 格式，或文件不完整、已损坏。",
             code="weights_damaged",
         ) from None
