@@ -88,15 +88,16 @@ def judged(workspace: Workspace, events: list[tuple[str, float, dict[str, Any]]]
 
 
 def course(joules: float | None = None) -> list[tuple[str, float, dict[str, Any]]]:
-    """Five steps of twelve rows in 30 s, then 20 + 30 questions in 25 s."""
+    """Five steps of twelve rows in 30 s, then 20 + 30 questions in 25 s, the candidate's in two looks."""
     return [
         ("started", 100, {}),
         ("built", 101, {}),
         ("step", 120, {"step": 5, "steps": 5}),
         ("artifact", 131, {}),
         ("asked", 135, {"release": "release:0", "step": 20, "steps": 20}),
-        ("asked", 140, {"release": "release:1", "step": 20, "steps": 30}),
-        ("asked", 150, {"release": "release:1", "step": 30, "steps": 30}),
+        ("asked", 140, {"release": "release:1", "step": 10, "steps": 20}),
+        ("asked", 145, {"release": "release:1", "step": 20, "steps": 20}),
+        ("asked", 150, {"release": "release:1", "step": 10, "steps": 10}),
         ("gate", 156, {}),
         ("cost", 156, {"seconds": 56.0, "joules": joules}),
         ("finished", 156, {}),

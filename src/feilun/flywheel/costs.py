@@ -13,9 +13,10 @@ from feilun.flywheel.recipe import Objective, TurnRecipe
 from feilun.jobs import Job
 from feilun.workspace import Workspace
 
-SECONDS_PER_KB, SECONDS_PER_QUESTION = 1.16, 0.44
-"""Of the default model on two cores without bfloat16 (AMD EPYC), alone on the machine: a turn of ``bench/flywheel.py``
-whose 960 rows of on average 149 bytes took 165.4 s, loading included, and whose 308 questions took 134.2 s."""
+SECONDS_PER_KB, SECONDS_PER_QUESTION = 1.16, 0.38
+"""Of the default model on two cores, alone on the machine. Training without bfloat16 (AMD EPYC): a turn of
+``bench/flywheel.py`` whose 960 rows of on average 149 bytes took 165.4 s, loading included (with AMX 0.82). The gate, whose
+418 questions took 159.8 s: on a machine with AMX, where the engine does not use it."""
 
 COST: dict[Objective, float] = {"sft": 1.0, "dpo": 2.6, "kto": 2.6}
 """What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn: 42
@@ -95,13 +96,13 @@ class _Cost:
         )
         if not kb:  # what it learnt was forgotten
             return None
-        asked = {event["release"]: event["steps"] for event in events if event["event"] == "asked"}
+        asked = [event for event in events if event["event"] == "asked"]
         cost = at.get("cost", {"seconds": 0.0, "joules": None})
         return cls(
             train_s=at["artifact"]["time"] - at["built"]["time"],
             gate_s=at["gate"]["time"] - at["artifact"]["time"],
             kb=kb,
-            questions=sum(asked.values()),
+            questions=sum(event["steps"] for event in asked if event["step"] == event["steps"]),
             seconds=cost["seconds"],
             joules=cost["joules"],
         )
