@@ -49,9 +49,12 @@ def exact_answers(model: Transformer, batches: Examples, dtype: torch.dtype) -> 
     exact = 0
     for step in range(batches.steps_in_epoch):
         for batch in batches.at(step).batches:
-            likeliest = model(batch.ids, dtype=dtype).argmax(-1)
-            right = (likeliest == batch.targets) | (batch.targets == IGNORED)
-            exact += int(right.all(1).sum())
+            assert batch.packing
+            assert batch.packing.documents is not None
+            likeliest = model(batch.ids, batch.packing, dtype).argmax(-1)
+            wrong = (likeliest != batch.targets) & (batch.targets != IGNORED)
+            for documents, row in zip(batch.packing.documents, wrong, strict=True):
+                exact += sum(not row[documents == number].any() for number in range(int(documents.max()) + 1))
     return exact
 
 

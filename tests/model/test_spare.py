@@ -12,6 +12,7 @@ from tests.model.test_lora import near, tiny
 from torch import Tensor
 
 from feilun.model import lora_files
+from feilun.model.attention import Packing
 from feilun.model.lora import Lora, adapters, attach, restrict
 from feilun.model.spare import avoid, spare_directions
 from feilun.model.transformer import Transformer
@@ -46,11 +47,11 @@ def test_with_a_small_share_it_is_the_projection_on_what_is_unused() -> None:
     near(found, projection * (10 / 7) ** 0.5, 1e-3)
 
 
-def rows(seed: int) -> tuple[Tensor, Tensor]:
+def rows(seed: int) -> tuple[Tensor, Packing, Tensor]:
     ids = torch.randint(40, (3, 9), generator=torch.Generator().manual_seed(seed))
     counts = torch.ones_like(ids, dtype=torch.bool)
     counts[0, 5:] = False
-    return ids, counts
+    return ids, Packing.whole(ids), counts
 
 
 def adapted() -> Transformer:
@@ -66,7 +67,7 @@ def test_only_words_that_count_are_avoided_and_only_what_learns_avoids_them() ->
     place = model.get_submodule("blocks.3.ffn.down")
     place.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     avoid(model, [rows(1), rows(2)], 0.1)
-    inputs = torch.cat([x[counts] for x, (_, counts) in zip(seen, (rows(1), rows(2)), strict=True)])
+    inputs = torch.cat([x[counts] for x, (*_, counts) in zip(seen, (rows(1), rows(2)), strict=True)])
     found = {name for name, module in adapters(model).items() if module.directions is not None}
     assert found == {f"blocks.{layer}.ffn.{part}" for layer in (2, 3) for part in ("gate_up", "down")}
     directions = adapters(model)["blocks.3.ffn.down"].directions
@@ -76,14 +77,14 @@ def test_only_words_that_count_are_avoided_and_only_what_learns_avoids_them() ->
 
 
 def test_what_is_learnt_changes_avoided_text_less(tmp_path: Path) -> None:
-    (ids, _), (others, _) = rows(1), rows(9)
+    (ids, *_), (others, *_) = rows(1), rows(9)
     few, whole = ids[1:2], torch.ones_like(ids[1:2], dtype=torch.bool)  # 9 words of 32 dimensions
 
     def moved(share: float | None) -> tuple[float, float]:
         model = adapted()
         before = model(few).detach(), model(others).detach()
         if share:
-            avoid(model, [(few, whole)], share)
+            avoid(model, [(few, Packing.whole(few), whole)], share)
         for module in adapters(model).values():
             if module.b.requires_grad:
                 module.b.data = 0.02 * torch.randn(module.b.shape, generator=torch.Generator().manual_seed(2))

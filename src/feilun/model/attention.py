@@ -37,6 +37,12 @@ class Packing:
             self.positions.to(device), None if self.documents is None else self.documents.to(device)
         )
 
+    def rows(self, chosen: slice | Tensor) -> Packing:
+        """That of some of the rows: a slice, or (batch,) bool."""
+        shared = len(self.positions) == 1  # by all rows, or there is but one
+        documents = None if self.documents is None else self.documents[chosen]
+        return Packing(self.positions if shared and documents is None else self.positions[chosen], documents)
+
     def bias(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
         """What is added to scores, (batch or 1, length, length) of 0 and -inf; None where causality is all.
 

@@ -28,10 +28,10 @@ from feilun.model.lora import LoraLinear, adapters
 from feilun.model.transformer import Transformer
 
 
-def avoid(model: Transformer, rows: Iterable[tuple[Tensor, Tensor]], share: float) -> None:
+def avoid(model: Transformer, rows: Iterable[tuple[Tensor, Packing, Tensor]], share: float) -> None:
     """Turn the parts of the adapter that learn away from what ``rows`` of other text use, in place.
 
-    rows: batches of token ids (batch, length) int64, and which of them count (batch, length) bool. ``share``, above 0: a
+    rows: batches of token ids (batch, length) int64, how they lie, and which of them count (batch, length) bool. ``share``, above 0: a
     direction with that share of the mean second moment is half as free as an unused one.
     """
     moments: dict[str, Tensor] = {}
@@ -47,9 +47,9 @@ def avoid(model: Transformer, rows: Iterable[tuple[Tensor, Tensor]], share: floa
         return hook
 
     with torch.no_grad(), _hooks(learning, gather):
-        for ids, counts in rows:
+        for ids, packing, counts in rows:
             counted.append(counts.flatten())
-            model.through(model.embedded(ids, torch.float32), Packing.whole(ids), range(model.config.layers))
+            model.through(model.embedded(ids, torch.float32), packing, range(model.config.layers))
     for name, module in learning.items():
         module.directions = spare_directions(moments[name], share)
 

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from feilun.model.attention import Packing
 from feilun.model.loss import IGNORED
 from feilun.text import FeilunError
 from feilun.train.objectives import Batch
+from feilun.train.rows import arranged
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,20 @@ class Batches(Protocol):
 
 
 class Examples:
-    """Examples of different lengths, a row each, padded at the end; rows of like length share a batch.
+    """Examples of different lengths, several to a row, as many rows as that takes.
 
     Each example is its token ids and whether each is learnt; ``keep``: of each, whether it is kept and not learnt
-    (`Batch.keep`; none if not given). An epoch sees each example that is learnt once. Examples are shuffled, sorted by
-    length within windows of several batches, and the batches shuffled again.
+    (`Batch.keep`; none if not given), which it then is in a row of its own kind. An epoch sees each example that is learnt
+    once. ``rows`` counts examples of a step. They are shuffled, sorted by length within windows of several steps, and the
+    steps shuffled again.
 
-    Rows to keep are ``keep_share`` of each step's (default: their share of the examples), as many as that takes in an
+    Examples to keep are ``keep_share`` of each step's (default: their share of the examples), as many as that takes in an
     epoch. Then steps are not of like length but mixed: what is learnt in a step and what is held in it have to be of the
     same kinds. (Sorted by length a turn of the flywheel lost 5 of 110 Chinese questions that it keeps otherwise.)
     """
 
     WINDOW = 16
-    """Batches whose examples are sorted together: enough for little padding, and still a mixed order."""
-    PORTION = 8
-    """Rows that are computed at a time, at most, where a step is mixed: of like length, for little padding."""
+    """Steps whose examples are sorted together: enough for rows without gaps, and still a mixed order."""
 
     def __init__(
         self,
@@ -83,28 +84,40 @@ class Examples:
     def at(self, step: int) -> StepBatches:
         epoch, place = divmod(step, self.steps_in_epoch)
         numbers = self._epoch(epoch)[place]
-        parts = [self._batch(part) for part in self._parts(numbers)]
-        learnt = sum(batch.learnt for batch in parts)
-        mine = [batch.rows(self._share(len(batch.ids))) for batch in parts]
-        return StepBatches(mine, learnt, sum(len(self._examples[number][0]) for number in numbers))
+        share = -(-len(numbers) // self._world)
+        mine = numbers[self._rank * share : (self._rank + 1) * share]
+        chosen = [self._examples[number] for number in numbers]
+        return StepBatches(
+            [self._batch(mine)],
+            learnt=sum(sum(learnt[1:]) for _, learnt in chosen),
+            tokens=sum(len(ids) for ids, _ in chosen),
+        )
 
     def _batch(self, numbers: list[int]) -> Batch:
-        chosen = [self._examples[number] for number in numbers]
-        length = max(len(ids) for ids, _ in chosen)
-        ids = torch.full((len(chosen), length), self._pad_id)
+        kinds = [numbers]
+        if self._keep is not None:
+            kinds = [
+                [number for number in numbers if bool(self._keep[number]) is kept] for kept in (False, True)
+            ]
+        length, layout = arranged([[self._length(number) for number in kind] for kind in kinds])
+        rows = [
+            [kind[place] for place in row] for kind, found in zip(kinds, layout, strict=True) for row in found
+        ]
+        ids = torch.full((len(rows), length), self._pad_id)
         targets = torch.full_like(ids, IGNORED)
-        for row, (tokens, learnt) in enumerate(chosen):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            wanted = torch.tensor(
-                [token if yes else IGNORED for token, yes in zip(tokens, learnt, strict=True)]
-            )
-            targets[row, : len(tokens) - 1] = wanted[1:]
-        return Batch(ids, targets, keep=None if self._keep is None else self._keep[numbers])
-
-    def _share(self, rows: int) -> slice:
-        """This process's of so many rows."""
-        share = -(-rows // self._world)
-        return slice(self._rank * share, (self._rank + 1) * share)
+        positions, documents = torch.zeros_like(ids), torch.full_like(ids, -1)
+        for row, found in enumerate(rows):
+            begin = 0
+            for document, number in enumerate(found):
+                tokens, learnt = map(torch.tensor, self._examples[number])
+                end = begin + len(tokens)
+                ids[row, begin:end] = tokens
+                targets[row, begin : end - 1] = tokens[1:].where(learnt[1:], IGNORED)
+                positions[row, begin:end] = torch.arange(len(tokens))
+                documents[row, begin:end] = document
+                begin = end
+        keep = None if self._keep is None else torch.tensor([bool(self._keep[row[0]]) for row in rows])
+        return Batch(ids, targets, Packing(positions, documents), keep)
 
     @lru_cache(maxsize=2)  # noqa: B019 (two epochs of an object that lives as long as the run)
     def _epoch(self, epoch: int) -> list[list[int]]:
@@ -123,13 +136,6 @@ class Examples:
             window = sorted(map(int, order[begin : begin + span]), key=self._length)
             batches += [window[i : i + self._rows] for i in range(0, len(window), self._rows)]
         return [batches[i] for i in random.permutation(len(batches))]
-
-    def _parts(self, numbers: list[int]) -> list[list[int]]:
-        """What of a step is computed at a time: all, or with rows to keep several portions of like length."""
-        if self._keep is None:
-            return [numbers]
-        portions = np.array_split(sorted(numbers, key=self._length), -(-len(numbers) // self.PORTION))
-        return [list(map(int, portion)) for portion in portions]
 
     def _length(self, number: int) -> int:
         return len(self._examples[number][0])

@@ -30,6 +30,7 @@ from feilun.train.ppo import Controller
 from feilun.train.preferences import Prompt, Side
 from feilun.train.recipe import RolloutRecipe
 from feilun.train.rollout import Answer, sample
+from feilun.train.rows import rounded
 
 SHOWN = 2
 """Answers of a rollout that are kept to be read."""
@@ -281,7 +282,7 @@ def _sides(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Side]:
 def chosen_rows(batch: Batch, rows: Tensor) -> Batch:
     """Some rows (n,) int64 of a batch, cut behind the longest of them."""
     targets = batch.targets[rows]
-    length = int((targets != IGNORED).any(0).nonzero().max()) + 2
+    length = rounded(int((targets != IGNORED).any(0).nonzero().max()) + 2)
     facts = {
         name: values[rows] if values.ndim == 1 else values[rows, :length]
         for name, values in batch.facts.items()

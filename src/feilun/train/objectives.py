@@ -35,11 +35,7 @@ class Batch:
 
     def rows(self, chosen: slice) -> Batch:
         """Some of the rows."""
-        packing = self.packing
-        if packing is not None:
-            documents = None if packing.documents is None else packing.documents[chosen]
-            shared = packing.positions.shape[0] == 1
-            packing = Packing(packing.positions if shared else packing.positions[chosen], documents)
+        packing = self.packing and self.packing.rows(chosen)
         keep = None if self.keep is None else self.keep[chosen]
         facts = {name: values[chosen] for name, values in self.facts.items()}
         return Batch(self.ids[chosen], self.targets[chosen], packing, keep, facts)
@@ -110,14 +106,14 @@ class LearnAndKeep:
         self._head: Tensor | None = None
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
-        assert batch.packing is None, "rows to keep are not packed"
+        packing = batch.packing or Packing.whole(batch.ids)
         keep = torch.zeros_like(batch.ids[:, 0], dtype=torch.bool) if batch.keep is None else batch.keep
         counts = batch.targets != IGNORED
         learnt, kept = counts & ~keep[:, None], counts & keep[:, None]
         first = _first_that_learns(model)
-        x = model.through(model.embedded(batch.ids, dtype), Packing.whole(batch.ids), range(first))
-        reference = self._reference(model, batch.ids[keep], x[keep], first)[counts[keep]]
-        x = model.through(x, Packing.whole(batch.ids), range(first, model.config.layers))
+        x = model.through(model.embedded(batch.ids, dtype), packing, range(first))
+        reference = self._reference(model, batch.ids[keep], x[keep], packing.rows(keep), first)[counts[keep]]
+        x = model.through(x, packing, range(first, model.config.layers))
         hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
         if self._candidates:
             chosen = self._candidates.to(model.device)
@@ -128,12 +124,12 @@ class LearnAndKeep:
             hidden[kept], head, reference, bias
         )
 
-    def _reference(self, model: Transformer, ids: Tensor, x: Tensor, first: int) -> Tensor:
+    def _reference(self, model: Transformer, ids: Tensor, x: Tensor, packing: Packing, first: int) -> Tensor:
         """Hidden states of ``ids`` as they were before. ``x``: those after the blocks before ``first``."""
         with self._before():
             if first == 0:  # the embedding may learn too
                 x = model.embedded(ids, x.dtype)
-            return model.norm(model.through(x, Packing.whole(ids), range(first, model.config.layers)))
+            return model.norm(model.through(x, packing, range(first, model.config.layers)))
 
 
 def _first_that_learns(model: Transformer) -> int:

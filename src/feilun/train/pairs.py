@@ -13,6 +13,7 @@ from feilun.model.loss import IGNORED
 from feilun.train.batches import StepBatches
 from feilun.train.objectives import Batch
 from feilun.train.preferences import Side, Thumb
+from feilun.train.rows import rounded
 
 WINDOW = 16
 """Batches whose pairs are sorted by length together, as in `feilun.train.batches.Examples`."""
@@ -75,7 +76,7 @@ class Pairs:
 
 def padded(sides: Sequence[Side], pad_id: int) -> Batch:
     """One row a side, padded behind; its answer's tokens are the targets."""
-    length = max(len(side.ids) for side in sides)
+    length = rounded(max(len(side.ids) for side in sides))
     ids = torch.full((len(sides), length), pad_id)
     targets = torch.full_like(ids, IGNORED)
     for row, side in enumerate(sides):

@@ -20,6 +20,7 @@ from torch import Tensor
 from feilun.model.cache import Cache
 from feilun.model.reading import reader
 from feilun.model.transformer import Transformer
+from feilun.train.rows import rounded
 
 FEWER = 0.75
 """Rows that have ended are replaced, or left out, when no more than this share of those at work goes on: reading prompts, or
@@ -73,7 +74,7 @@ def sample(
     are drawn at the same time, the others take the places of those that have ended (default: all at the same time).
     """
     device, rows, reads = model.device, len(prompts) * copies, reader(model, dtype)
-    room = max(map(len, prompts)) + sampling.tokens
+    room = rounded(max(map(len, prompts))) + sampling.tokens
     chances = _uniform(seed, range(first, first + rows), sampling.tokens).to(device)
     ends = torch.tensor(sorted(stop), device=device)
     drawn = torch.zeros(rows, sampling.tokens, dtype=torch.long, device=device)
@@ -142,7 +143,7 @@ def _read(
     """The prompts in a cache, a row for each number in ``each``, and what stands before the first token of the rows."""
     device = each.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long, device=device)
+    ids = torch.zeros(len(prompts), rounded(int(lengths.max())), dtype=torch.long, device=device)
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
     cache = Cache(lengths, room)

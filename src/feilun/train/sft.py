@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from feilun.jobs import Job
+from feilun.model.attention import Packing
 from feilun.model.lora import restrict
 from feilun.model.loss import Candidates
 from feilun.model.spare import avoid
@@ -113,14 +114,13 @@ def fine_tune(
     return folder
 
 
-def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Ids of the examples, and which of them are words of theirs: neither padding nor the first, which is in all."""
+def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Packing, Tensor]]:
+    """Ids of the examples, how they lie, and which are words of theirs: neither padding nor the first, which is in all."""
     batches = Examples([(example.ids, example.learnt) for example in examples], rows=rows, pad_id=pad_id)
     for step in range(batches.steps_in_epoch):
         for batch in batches.at(step).batches:
-            counts = batch.ids != pad_id
-            counts[:, 0] = False
-            yield batch.ids, counts
+            assert batch.packing is not None
+            yield batch.ids, batch.packing, batch.packing.positions > 0
 
 
 def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -> Objective:
@@ -152,7 +152,7 @@ def answer_loss(
         for step in range(batches.steps_in_epoch):
             work = batches.at(step)
             rows = [batch.to(model.device) for batch in work.batches]
-            nats += sum(float(model.nats(b.ids, b.targets, dtype=dtype)) for b in rows)
+            nats += sum(float(model.nats(b.ids, b.targets, b.packing, dtype)) for b in rows)
             learnt += work.learnt
         figures[language] = nats / learnt
     return figures
