@@ -54,7 +54,7 @@ class BuildRecipe(_Part):
     heldout_from: int = Field(default=100, gt=0)
     """With so many items or more, a share of them is never trained on and judges what was learnt."""
     heldout: float = Field(default=0.1, gt=0, lt=1)
-    replay: float = Field(default=8 / 3, ge=0)
+    replay: float = Field(default=4, ge=0)
     """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, short questions with the
     assistant's own answers, and short lessons of its training (`feilun.flywheel.replay`)."""
     seed: int = 0
@@ -66,13 +66,13 @@ class TrainRecipe(_Part):
     objectives: list[Objective] = Field(default_factory=lambda: list[Objective](["sft"]), min_length=1)
     """What is trained, in this order, each going on from the adapter of the one before. All below is of ``sft``; the others
     have parts of their own, and take ``length``, ``rank``, ``most`` and ``seed`` from here."""
-    epochs: float = Field(default=3, gt=0)
-    """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some eighteen times."""
+    epochs: float = Field(default=4, gt=0)
+    """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some 24 times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
-    lr: float = Field(default=1.6e-3, gt=0)
-    rows: int = Field(default=20, gt=0)
-    keep_share: float = Field(default=0.55, gt=0, lt=1)
+    lr: float = Field(default=1.4e-3, gt=0)
+    rows: int = Field(default=28, gt=0)
+    keep_share: float = Field(default=0.68, gt=0, lt=1)
     """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""
     length: int = Field(default=512, gt=1)
     """Tokens of the longest example; longer ones are left out."""
@@ -80,7 +80,7 @@ class TrainRecipe(_Part):
     """Of what a turn learns on top of the present release's adapter. Both become one."""
     most: int = Field(default=64, gt=0)
     learns: Literal["all", "ffn"] = "ffn"
-    above: float = Field(default=1 / 2, ge=0, lt=1)
+    above: float = Field(default=2 / 3, ge=0, lt=1)
     spare: float | None = Field(default=0.3, gt=0)
     """These four as in a recipe of fine-tuning (`feilun.train.recipe.SftRecipe`)."""
     seed: int = 0

@@ -17,7 +17,7 @@ what it should have said would move it, were it learnt."""
 LESSONS = "datasets/assistant"
 """What the assistant was trained on."""
 
-EACH, BYTES = 120, 260
+EACH, BYTES = 240, 260
 """Lessons in each language, and the longest: a turn has little time."""
 
 

@@ -28,7 +28,12 @@ from feilun.model.lora import LoraLinear, adapters
 from feilun.model.transformer import Transformer
 
 
-def avoid(model: Transformer, rows: Iterable[tuple[Tensor, Packing, Tensor]], share: float) -> None:
+def avoid(
+    model: Transformer,
+    rows: Iterable[tuple[Tensor, Packing, Tensor]],
+    share: float,
+    dtype: torch.dtype = torch.float32,
+) -> None:
     """Turn the parts of the adapter that learn away from what ``rows`` of other text use, in place.
 
     rows: batches of token ids (batch, length) int64, how they lie, and which of them count (batch, length) bool. ``share``, above 0: a
@@ -49,7 +54,7 @@ def avoid(model: Transformer, rows: Iterable[tuple[Tensor, Packing, Tensor]], sh
     with torch.no_grad(), _hooks(learning, gather):
         for ids, packing, counts in rows:
             counted.append(counts.flatten())
-            model.through(model.embedded(ids, torch.float32), packing, range(model.config.layers))
+            model.through(model.embedded(ids, dtype), packing, range(model.config.layers))
     for name, module in learning.items():
         module.directions = spare_directions(moments[name], share)
 

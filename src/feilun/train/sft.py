@@ -91,7 +91,7 @@ def fine_tune(
     kept = [example for example in train if example.keep]
     if recipe.spare and kept:
         some = kept[:: math.ceil(len(kept) / SAMPLE)]
-        avoid(model, _read(some, run.rows, tokenizer.pad_id), recipe.spare)
+        avoid(model, _read(some, run.rows, tokenizer.pad_id), recipe.spare, dtype)
     trainer = Trainer(
         model,
         batches,
