@@ -114,8 +114,8 @@ class Stage:
         wanted = turn.train
         lora = Lora(rank=wanted.rank, alpha=2 * wanted.rank)
 
-        def optimiser(lr: float) -> OptimiserRecipe:
-            return OptimiserRecipe(lr=lr, weight_decay=0, warmup=3, floor=0.02)
+        def optimiser(lr: float, weight_decay: float = 0) -> OptimiserRecipe:
+            return OptimiserRecipe(lr=lr, weight_decay=weight_decay, warmup=3, floor=0.02)
 
         def run(rows: int) -> RunRecipe:
             save_every = max(1, steps // SAVES)
@@ -137,7 +137,7 @@ class Stage:
                 spare=wanted.spare,
                 keep_share=wanted.keep_share,
                 vocabulary="occurring",
-                optimiser=optimiser(wanted.lr),
+                optimiser=optimiser(wanted.lr, wanted.weight_decay),
                 run=run(wanted.rows),
             )
         if self.objective == "dpo":
