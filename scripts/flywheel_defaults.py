@@ -2,8 +2,9 @@
 
     python scripts/flywheel_defaults.py
 
-- ``recipes/flywheel/replay.jsonl``: short questions, a few of each thing that the assistant can do. They were written by
-  hand, and none is in the regression suite. The script puts the release's own answer to each;
+- ``recipes/flywheel/replay.jsonl``: short questions, a few of each thing that the assistant can do: written by hand, and
+  some of its training (``recipes/datasets/assistant``). None is in the regression suite. The script puts the release's own
+  answer to each;
 - ``recipes/flywheel/answers/RELEASE-TOKENS.json``: its answers to the regression suite.
 
 Greedy and always with two engines, so that the same files come out again.

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from feilun.flywheel.replay import BYTES, EACH, replay
+from feilun.evaluate.questions import read_questions
+from feilun.flywheel.replay import replay
+from feilun.recipe import shipped
 from feilun.registry.builtin import ASSISTANT
 from feilun.workspace import Workspace
 
 
-def test_short_lessons_of_both_languages_are_kept(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    rows = replay(workspace, ASSISTANT, [])
-    assert rows == replay(workspace, ASSISTANT, [])
-    lessons = rows[-2 * EACH :]
-    assert Counter(row["lang"] for row in lessons) == {"zh": EACH, "en": EACH}
-    assert all(sum(len(m["content"].encode()) for m in row["messages"]) <= BYTES for row in lessons)
-    assert len({str(row["messages"]) for row in rows}) > 0.95 * len(rows)
+def test_questions_of_both_languages_are_kept_and_none_that_judges(tmp_path: Path) -> None:
+    rows = replay(Workspace(tmp_path), ASSISTANT, [])
+    counts = Counter(row["lang"] for row in rows)
+    assert min(counts.values()) > 300
+    assert len({str(row["messages"][:-1]) for row in rows}) == len(rows)
     assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    assert all(row["messages"][-1]["content"] for row in rows)
+    suite = read_questions(shipped("eval/regression.jsonl"))
+    judged = {str([message.model_dump() for message in question.messages]) for question in suite}
+    assert not judged & {str(row["messages"][:-1]) for row in rows}
 
 
 def test_nothing_is_known_of_another_model(tmp_path: Path) -> None:

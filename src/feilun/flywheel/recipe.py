@@ -54,9 +54,9 @@ class BuildRecipe(_Part):
     heldout_from: int = Field(default=100, gt=0)
     """With so many items or more, a share of them is never trained on and judges what was learnt."""
     heldout: float = Field(default=0.1, gt=0, lt=1)
-    replay: float = Field(default=4, ge=0)
-    """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, short questions with the
-    assistant's own answers, and short lessons of its training (`feilun.flywheel.replay`)."""
+    replay: float = Field(default=5, ge=0)
+    """Examples of what must not be forgotten, as a share of the new ones: what earlier turns taught, and short questions with
+    the assistant's own answers (`feilun.flywheel.replay`)."""
     seed: int = 0
 
 

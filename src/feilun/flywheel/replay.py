@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from feilun.flywheel import build
 from feilun.recipe import shipped
@@ -11,14 +10,8 @@ from feilun.registry import Release
 from feilun.workspace import Workspace
 
 QUESTIONS = "flywheel/replay.jsonl"
-"""Short questions, each with the answer of the assistant as it came with Feilun. What it says itself holds it where it is;
-what it should have said would move it, were it learnt."""
-
-LESSONS = "datasets/assistant"
-"""What the assistant was trained on."""
-
-EACH, BYTES = 240, 260
-"""Lessons in each language, and the longest: a turn has little time."""
+"""Short questions, a few of each thing that the assistant was trained for or can do, each with its answer as it came with
+Feilun. What it says itself holds it where it is; what it should have said would move it, were it learnt."""
 
 
 def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list[build.Row]:
@@ -32,17 +25,5 @@ def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list
         if path.exists():
             rows += [row for row in build.read(path) if row["rule"] == "asked"]
     if release.source.startswith("pypi:gemma3-270m"):
-        rows += [*build.read(shipped(QUESTIONS)), *_lessons()]
+        rows += build.read(shipped(QUESTIONS))
     return rows
-
-
-def _lessons() -> Iterator[build.Row]:
-    """Short ones, always the same."""
-    rows = [row for path in sorted(shipped(LESSONS).glob("*.jsonl")) for row in build.read(path)]
-    short = [
-        row for row in rows if sum(len(message["content"].encode()) for message in row["messages"]) <= BYTES
-    ]
-    random.Random(0).shuffle(short)
-    for language in ("zh", "en"):
-        chosen = [row for row in short if row["lang"] == language][:EACH]
-        yield from ({"messages": row["messages"], "lang": language} for row in chosen)

@@ -1,7 +1,7 @@
 """A twin of a model that only reads on, token by token.
 
-What a product costs for a few rows is reading its weight. Training keeps weights in float32 and casts them in each
-product; here that is done once.
+What a product costs for a few rows is reading its weight. Training keeps weights in float32 and casts them each time;
+here that is done once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from feilun.model.transformer import Linear, Transformer
+from feilun.model.transformer import Linear, RMSNorm, Transformer
 
 FEW = 8
 """In float32 fewer rows than that are multiplied sooner the other way round."""
@@ -48,6 +48,10 @@ def reader(model: Transformer, dtype: torch.dtype) -> Transformer:
 def _twin(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if type(module) is Linear:
         return FewRows(module.weight.detach().to(dtype))
+    if isinstance(module, RMSNorm):
+        norm = RMSNorm(*module.weight.shape, module.eps)
+        norm.weight = nn.Parameter(module.scale.detach().to(dtype), requires_grad=False)
+        return norm
     twin = copy.copy(module)  # shares its parameters
     twin._modules = {  # pyright: ignore[reportPrivateUsage]
         # Values of tokens are computed in float32.
