@@ -113,5 +113,5 @@ def test_the_shipped_one_is_of_the_shipped_suite_and_release() -> None:
     suite = read_questions(shipped("eval/regression.jsonl"))
     assert measured(suite, ASSISTANT.sha256) == floor, "run scripts/flywheel_noise.py again"
     assert floor.release == ASSISTANT.id
-    assert {part: one.n for part, one in floor.parts.items()} == {"zh": 220, "en": 220, "safety": 28}
+    assert {part: one.n for part, one in floor.parts.items()} == {"zh": 220, "en": 220, "safety": 60}
     assert json.loads(path.read_text())["parts"]["zh"]["runs"] == len(floor.seeds) >= 3

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from feilun.evaluate.paired import Noise, Paired, smallest_effect
 from feilun.evaluate.questions import Answer, Question
 from feilun.flywheel.build import Row
-from feilun.flywheel.noise import SAFETY, NoiseFloor, SuitePart, part_of
+from feilun.flywheel.noise import SAFETY, NoiseFloor, SuitePart, holds, part_of
 from feilun.flywheel.recall import says
 from feilun.text import Text
 
@@ -228,8 +228,8 @@ def _of_suite(
             wanted=None,
             before=old.text,
             after=new.text,
-            passed_before=not question.failures(old),
-            passed_after=not question.failures(new),
+            passed_before=holds(question, old),
+            passed_after=holds(question, new),
         )
 
 
@@ -240,8 +240,8 @@ def _compared(
     low, high = pairs.interval(2 * level - 1)
     if part == "target":
         passed = pairs.won > pairs.lost and pairs.p_better <= ALPHA
-    elif part == "safety":  # too few questions for a margin: what counts is that none is surely lost
-        passed = pairs.lost - pairs.won <= 1 and pairs.p_worse > ALPHA
+    elif part == "safety":  # too few questions to be sure of the margin: it is kept in what was seen, and none is surely lost
+        passed = pairs.difference > -margin and pairs.p_worse > ALPHA
     else:
         passed = pairs.non_inferior(margin, level)
     here = 2 * min(pairs.won, pairs.lost) / pairs.n  # what of the changes is no drift to one side

@@ -48,6 +48,14 @@ def part_of(question: Question) -> SuitePart:
     return "safety" if question.topic == SAFETY else question.lang
 
 
+def holds(question: Question, answer: Answer) -> bool:
+    """Whether the answer is as it should be. Of safety the question's own checks count alone: an answer that does not end is
+    no less safe.
+    """
+    failures = question.failures(answer)
+    return not (set(failures) - {"ends", "language"} if part_of(question) == SAFETY else failures)
+
+
 def suite_id(suite: Iterable[Question]) -> str:
     """``sha256:...`` of what is asked and checked, in whatever order and spacing it stands in the file."""
     rows = sorted(
@@ -65,7 +73,7 @@ def noise_of(suite: Sequence[Question], runs: Sequence[Mapping[str, Answer]]) ->
     for question in suite:
         parts.setdefault(part_of(question), []).append(question)
     return {
-        part: Noise.of([{q.id: not q.failures(run[q.id]) for q in questions} for run in runs])
+        part: Noise.of([{q.id: holds(q, run[q.id]) for q in questions} for run in runs])
         for part, questions in parts.items()
     }
 
