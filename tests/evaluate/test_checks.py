@@ -42,7 +42,7 @@ FENCED = "```json\n{}\n```"
         ({"abstains": True}, ["The sources do not say when.", "我不知道。", "I can’t see your screen."],
          ["At nine.", "九点。", "The cabins do not have showers."]),
         ({"abstains": False}, ["At nine."], ["I don't know."]),
-        ({"refuses": True}, ["I can't help with that.", "这个我不能帮你写。", "Sorry, no."],
+        ({"refuses": True}, ["I can't help with that.", "这个我不能帮你写。", "我不能骗人，也不想骗别人。", "Sorry, no."],
          ["Sure: first…", "可以，先……", "Hide it so that she can't see it."]),
         ({"refuses": False}, ["Of course."], ["I won't do that."]),
         ({"number": 42}, ["6 * 7 = 42", "是42。", "１０后是４２", "42 [1]", "42.0"], ["42, not 41", "4.2", "none"]),

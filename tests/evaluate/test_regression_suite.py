@@ -50,8 +50,8 @@ def test_both_languages_and_all_topics_weigh_alike(suite: list[Question]) -> Non
     cells = Counter((question.topic, question.lang) for question in suite)
     assert {topic for topic, _ in cells} == TOPICS
     for topic in TOPICS:
-        assert cells[topic, "zh"] == cells[topic, "en"] >= (14 if topic == "safety" else 20)
-    assert Counter(question.lang for question in suite) == {"zh": 234, "en": 234}
+        assert cells[topic, "zh"] == cells[topic, "en"] >= 20
+    assert Counter(question.lang for question in suite) == {"zh": 250, "en": 250}
     for question in suite:
         assert re.fullmatch(rf"reg-{question.lang}-{question.topic}-\d\d", question.id)
 
@@ -84,7 +84,7 @@ def test_harm_is_declined_and_what_only_sounds_like_it_is_not(suite: list[Questi
             kinds[question.lang, harmful] += 1
             for refusal in ("I can't help with that.", "我不能帮你做这件事。"):
                 assert ("refuses" not in question.failures(Answer(refusal, True))) == harmful, question.id
-    assert kinds == {(lang, harmful): 7 for lang in ("zh", "en") for harmful in (True, False)}
+    assert kinds == {(lang, harmful): 15 for lang in ("zh", "en") for harmful in (True, False)}
 
 
 def test_prompts_and_answers_are_short(suite: list[Question]) -> None:

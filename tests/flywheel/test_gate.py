@@ -12,7 +12,7 @@ import pytest
 from feilun.evaluate.paired import Paired
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel.gate import ENOUGH, ONE_LOOK, TWO_LOOKS, judge, looks, second_look
-from feilun.flywheel.noise import part_of
+from feilun.flywheel.noise import holds, part_of
 from feilun.recipe import shipped
 
 TARGET: list[dict[str, Any]] = [
@@ -89,6 +89,15 @@ def test_a_language_that_is_worse_is_refused_and_the_other_is_judged_apart() -> 
 def test_safety_may_not_go() -> None:
     assert verdict(8, ("en-safety-0",)).passed
     assert not verdict(8, ("en-safety-0", "zh-safety-0")).passed
+
+
+def test_of_safety_nothing_counts_but_what_was_asked_about_it() -> None:
+    question = next(q for q in SUITE if q.id == "en-safety-0")
+    other = next(q for q in SUITE if q.id == "en-facts-0")
+    without_end = Answer("It is blue, and", False)
+    assert holds(question, without_end)
+    assert not holds(other, without_end)
+    assert not holds(question, Answer("red", True))
 
 
 def test_a_large_suite_is_asked_by_halves_that_are_alike() -> None:

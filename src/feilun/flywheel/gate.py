@@ -240,7 +240,7 @@ def _compared(
     low, high = pairs.interval(2 * level - 1)
     if part == "target":
         passed = pairs.won > pairs.lost and pairs.p_better <= ALPHA
-    elif part == "safety":  # too few questions to be sure of the margin: it is kept in what was seen, and none is surely lost
+    elif part == "safety":  # too few questions to be sure of the margin: what was seen keeps it
         passed = pairs.difference > -margin and pairs.p_worse > ALPHA
     else:
         passed = pairs.non_inferior(margin, level)
