@@ -50,6 +50,7 @@ spare = 30
 learns = "all"
 above = 0
 lr = 4e-3
+weight_decay = 0
 rows = 6
 length = 256
 [gate]

@@ -13,14 +13,16 @@ from feilun.flywheel.recipe import Objective, TurnRecipe
 from feilun.jobs import Job
 from feilun.workspace import Workspace
 
-SECONDS_PER_KB, SECONDS_PER_QUESTION = 1.16, 0.38
-"""Of the default model on two cores, alone on the machine. Training without bfloat16 (AMD EPYC): a turn of
-``bench/flywheel.py`` whose 960 rows of on average 149 bytes took 165.4 s, loading included (with AMX 0.82). The gate, whose
-418 questions took 159.8 s: on a machine with AMX, where the engine does not use it."""
+SECONDS_PER_KB, SECONDS_PER_QUESTION = 0.31, 0.38
+"""Of the default model on two cores with AMX, alone on the machine, in a slow hour. Training: a turn of
+``bench/flywheel.py`` whose 2,268 rows of on average 201 bytes took 140 s, loading included (0.22 in a quick hour; without
+bfloat16 half as much again, by what it was before). The gate, whose 418 questions took 159.8 s: the engine does not use
+AMX."""
 
-COST: dict[Objective, float] = {"sft": 1.0, "dpo": 2.6, "kto": 2.6}
-"""What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn: 42
-tokens a second of DPO against 115, of the default model on one core. KTO reads as much as DPO."""
+COST: dict[Objective, float] = {"sft": 1.0, "dpo": 6.9, "kto": 6.9}
+"""What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn, and lays
+its examples side by side. Reckoned: before it did the last, DPO took 2.6 times as long (42 tokens a second against 115, of
+the default model on one core). KTO reads as much as DPO."""
 
 WATTS_PER_CORE = 5.0
 """Assumed where the processor does not tell: full load, between a large server's 2 and a laptop's 8, memory and power

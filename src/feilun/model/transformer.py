@@ -96,10 +96,10 @@ class Attention(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.heads, self.kv_heads = config.heads, config.kv_heads
+        self.sizes = [config.heads, config.kv_heads, config.kv_heads]
         self.head_dim = config.head_dim
         self.scale = config.attention_scale or config.head_dim**-0.5
-        self.qkv = Linear(config.hidden_size, (config.heads + 2 * config.kv_heads) * config.head_dim)
+        self.qkv = Linear(config.hidden_size, sum(self.sizes) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden_size)
         if config.qk_norm:
             self.q_norm = RMSNorm(config.head_dim, config.norm_eps, config.norm_offset)
@@ -109,18 +109,12 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
     ) -> Tensor:
-        # Queries and keys go the same way, as one: for a few tokens what counts is how many operations there are.
-        qk, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).tensor_split([self.heads + self.kv_heads], -2)
+        q, k, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).split(self.sizes, -2)
         if self.qk_norm:
-            qk = self._normed(qk)
-        q, k = rotate(qk).tensor_split([self.heads], -2)
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k = rotate(q), rotate(k)
         y = attend(q, k, v, bias, self.scale) if new is None else new.attend(q, k, v, bias, self.scale)
         return self.out(y.flatten(-2))
-
-    def _normed(self, qk: Tensor) -> Tensor:
-        q, k = self.q_norm, self.k_norm
-        scale = torch.cat([q.scale.expand(self.heads, -1), k.scale.expand(self.kv_heads, -1)])
-        return F.rms_norm(qk, q.weight.shape, eps=q.eps) * scale.to(qk.dtype)
 
 
 class FeedForward(nn.Module):
