@@ -49,7 +49,7 @@ def _twin(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if type(module) is Linear:
         return FewRows(module.weight.detach().to(dtype))
     if isinstance(module, RMSNorm):
-        norm = RMSNorm(*module.weight.shape, module.eps)
+        norm = RMSNorm(len(module.weight), module.eps)
         norm.weight = nn.Parameter(module.scale.detach().to(dtype), requires_grad=False)
         return norm
     twin = copy.copy(module)  # shares its parameters
