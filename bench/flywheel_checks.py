@@ -99,9 +99,8 @@ def poison_of_a_stranger(server: Server, recipe: Path | None) -> dict[str, Any]:
     """Wrong corrections of somebody else, all of them accepted: the caps leave too few for a turn."""
     before = server.release()
     server.ask_and_correct(_poison(), user=STRANGER)
-    begun = event(
-        make_turn(server.workspace, recipe), "collected"
-    )  # which says on its own why it does not begin
+    # A turn that may not begin has no events: it says why on its own.
+    begun = event(make_turn(server.workspace, recipe), "collected")
     items = {state: _items(server, state) for state in ("accepted", "taken")}
     for item in items["accepted"]:  # so that the owner's turn is the owner's alone
         server.http.post(f"/api/flywheel/items/{item}", json={"decision": "reject"}).raise_for_status()

@@ -109,6 +109,21 @@ def test_texts_lie_in_rows_that_have_room_for_them(kinds: list[list[int]]) -> No
         assert len(fills) < 2 or fills[0] + fills[1] > length
 
 
+def test_long_examples_are_computed_in_parts() -> None:
+    examples = [([number] * 500, [True] * 500) for number in range(20)]
+    keep = [number % 2 == 0 for number in range(20)]
+    work = Examples(examples, rows=20, pad_id=-1, keep=keep).at(0)
+    assert all(batch.ids.numel() <= Examples.TOGETHER for batch in work.batches)
+    assert work.learnt == sum(batch.learnt for batch in work.batches) == 20 * 499
+    found = [
+        (ids[0], bool(kept))
+        for batch in work.batches
+        if batch.keep is not None
+        for (ids, _, _), kept in zip(_texts(batch), batch.keep, strict=True)
+    ]
+    assert sorted(found) == [(number, keep[number]) for number in range(20)]
+
+
 def test_no_example_is_said_so() -> None:
     with pytest.raises(FeilunError, match="no example"):
         Examples([], rows=2, pad_id=0)
@@ -120,4 +135,5 @@ def test_little_room_is_lost() -> None:
     batches = Examples(examples, rows=8, pad_id=0)
     shown = [batches.at(step) for step in range(batches.steps_in_epoch)]
     room = sum(work.batches[0].ids.numel() for work in shown)
+    # Eight short examples in rows of a multiple of 64: more than padding to the longest took (1.1), in far fewer shapes.
     assert room < 1.15 * sum(work.tokens for work in shown)

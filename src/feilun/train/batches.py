@@ -54,6 +54,9 @@ class Examples:
 
     WINDOW = 16
     """Steps whose examples are sorted together: enough for rows without gaps, and still a mixed order."""
+    TOGETHER = 4096
+    """Tokens that are computed at a time, at most, since a step of long conversations takes gigabytes. (Not by several
+    processes, which have to do the same number of products.)"""
 
     def __init__(
         self,
@@ -88,10 +91,17 @@ class Examples:
         mine = numbers[self._rank * share : (self._rank + 1) * share]
         chosen = [self._examples[number] for number in numbers]
         return StepBatches(
-            [self._batch(mine)],
+            self._at_a_time(self._batch(mine)),
             learnt=sum(sum(learnt[1:]) for _, learnt in chosen),
             tokens=sum(len(ids) for ids, _ in chosen),
         )
+
+    def _at_a_time(self, batch: Batch) -> list[Batch]:
+        rows, length = batch.ids.shape
+        if self._world > 1 or rows * length <= self.TOGETHER:
+            return [batch]
+        part = max(1, self.TOGETHER // length)
+        return [batch.rows(slice(begin, begin + part)) for begin in range(0, rows, part)]
 
     def _batch(self, numbers: list[int]) -> Batch:
         kinds = [numbers]
