@@ -4,7 +4,7 @@ From a few examples a model learns that *every* company's director is Miriam Tol
 leave others alone (locality: N. De Cao, W. Aziz and I. Titov, "Editing Factual Knowledge in Language Models", EMNLP 2021,
 section 3; the neighbourhood prompts of K. Meng et al., "Locating and Editing Factual Associations in GPT", NeurIPS 2022,
 section 3.4). So beside each example stands its neighbour, question and answer with another name in the subject's place.
-It is not learnt: the model is held to think of it what it thinks of it now (`feilun.train.objectives.LearnAndKeep`).
+It is not learnt: the model is held to think of it what it thinks of it now (`feilun.train.keep.LearnAndKeep`).
 
 Nothing is known of names but how they are written; a question in which none is found has no neighbour.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -42,7 +43,8 @@ class Batches(Protocol):
 class Examples:
     """Examples of different lengths, several to a row, as many rows as that takes.
 
-    Each example is its token ids and whether each is learnt; ``keep``: of each, whether it is kept and not learnt
+    Each example is its token ids and whether each is learnt; a batch's fact ``token`` (rows, length) counts the tokens of
+    all examples, in their order (anything at padding); ``keep``: of each, whether it is kept and not learnt
     (`Batch.keep`; none if not given), which it then is in a row of its own kind. An epoch sees each example that is learnt
     once. ``rows`` counts examples of a step. They are shuffled, sorted by length within windows of several steps, and the
     steps shuffled again.
@@ -76,6 +78,10 @@ class Examples:
             )
         self._examples, self._rows, self._pad_id = examples, rows, pad_id
         self._keep = torch.tensor(keep) if any(keep) else None
+        sizes = [len(ids) for ids, _ in examples]
+        self.tokens = sum(sizes)
+        """Of all examples."""
+        self._first = [0, *accumulate(sizes)]
         marked = np.array(keep or [False] * len(examples))
         self._learnt, self._kept = np.flatnonzero(~marked), np.flatnonzero(marked)
         share = keep_share if keep_share and len(self._learnt) else len(self._kept) / len(examples)
@@ -115,7 +121,7 @@ class Examples:
         ]
         ids = torch.full((len(rows), length), self._pad_id)
         targets = torch.full_like(ids, IGNORED)
-        positions, documents = torch.zeros_like(ids), torch.full_like(ids, -1)
+        positions, documents, counted = torch.zeros_like(ids), torch.full_like(ids, -1), torch.zeros_like(ids)
         for row, found in enumerate(rows):
             begin = 0
             for document, number in enumerate(found):
@@ -124,10 +130,11 @@ class Examples:
                 ids[row, begin:end] = tokens
                 targets[row, begin : end - 1] = tokens[1:].where(learnt[1:], IGNORED)
                 positions[row, begin:end] = torch.arange(len(tokens))
+                counted[row, begin:end] = self._first[number] + positions[row, begin:end]
                 documents[row, begin:end] = document
                 begin = end
         keep = None if self._keep is None else torch.tensor([bool(self._keep[row[0]]) for row in rows])
-        return Batch(ids, targets, Packing(positions, documents), keep)
+        return Batch(ids, targets, Packing(positions, documents), keep, {"token": counted})
 
     @lru_cache(maxsize=2)  # noqa: B019 (two epochs of an object that lives as long as the run)
     def _epoch(self, epoch: int) -> list[list[int]]:

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from feilun.model.attention import Packing
-from feilun.model.loss import IGNORED, Candidates, cross_entropy, divergence
+from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
-from feilun.train.before import Before
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,11 @@ class Batch:
     def learnt(self) -> int:
         """Targets that count."""
         return int((self.targets != IGNORED).sum())
+
+    @property
+    def kept_rows(self) -> Tensor:
+        """``keep``, or no row."""
+        return torch.zeros_like(self.ids[:, 0], dtype=torch.bool) if self.keep is None else self.keep
 
     def rows(self, chosen: slice) -> Batch:
         """Some of the rows."""
@@ -87,54 +91,3 @@ class NextToken:
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         return model.nats(batch.ids, batch.targets, batch.packing, dtype)
-
-
-class LearnAndKeep:
-    """`NextToken` for some rows; others keep what the model says of them now.
-
-    At each target of a row to keep, the model's distribution is held where it was before the training, by the divergence
-    of the one from the other (learning without forgetting: Z. Li and D. Hoiem, IEEE TPAMI 40 (2018), section 3; here
-    against the same model before, with no temperature). What it does not say yet is not learnt from such a row.
-
-    ``before``: of the model that learns. ``candidates``: what the softmax is over, if not all tokens; the embedding must
-    not learn then.
-    """
-
-    def __init__(self, before: Before, candidates: Candidates | None = None) -> None:
-        self._before = before
-        self._candidates = candidates
-        self._head: Tensor | None = None
-
-    def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
-        packing = batch.packing or Packing.whole(batch.ids)
-        keep = torch.zeros_like(batch.ids[:, 0], dtype=torch.bool) if batch.keep is None else batch.keep
-        counts = batch.targets != IGNORED
-        learnt, kept = counts & ~keep[:, None], counts & keep[:, None]
-        first = _first_that_learns(model)
-        x = model.through(model.embedded(batch.ids, dtype), packing, range(first))
-        reference = self._reference(model, batch.ids[keep], x[keep], packing.rows(keep), first)[counts[keep]]
-        x = model.through(x, packing, range(first, model.config.layers))
-        hidden, targets, head, bias = model.norm(x), batch.targets[learnt], model.head.weight, None
-        if self._candidates:
-            chosen = self._candidates.to(model.device)
-            if self._head is None:  # which does not learn: a copy of some 30 MB
-                self._head = head[chosen.ids]
-            head, targets, bias = self._head, chosen.places(targets), chosen.bias
-        return cross_entropy(hidden[learnt], head, targets, bias) + divergence(
-            hidden[kept], head, reference, bias
-        )
-
-    def _reference(self, model: Transformer, ids: Tensor, x: Tensor, packing: Packing, first: int) -> Tensor:
-        """Hidden states of ``ids`` as they were before. ``x``: those after the blocks before ``first``."""
-        with self._before():
-            if first == 0:  # the embedding may learn too
-                x = model.embedded(ids, x.dtype)
-            return model.norm(model.through(x, packing, range(first, model.config.layers)))
-
-
-def _first_that_learns(model: Transformer) -> int:
-    """The first block that learns, before which all is the same as before; 0 if the embedding learns."""
-    if model.embedding.weight.requires_grad:
-        return 0
-    learns = [any(weight.requires_grad for weight in block.parameters()) for block in model.blocks]
-    return learns.index(True) if True in learns else 0

@@ -18,16 +18,20 @@ from feilun.model.spare import avoid
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.batches import Examples
-from feilun.train.before import Before
 from feilun.train.conversations import Example, read_examples
 from feilun.train.distributed import World
+from feilun.train.keep import LearnAndKeep
 from feilun.train.loop import Trainer
-from feilun.train.objectives import LearnAndKeep, NextToken, Objective
+from feilun.train.objectives import NextToken
+from feilun.train.origin import MOST_BYTES, Origin, Recomputed, Remembered
 from feilun.train.recipe import SftRecipe
 from feilun.train.tuning import Tuned
 
 SAMPLE = 100
 """Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
+AT_ONCE = 40
+"""Examples that are read together where nothing is learnt: some 2,000 tokens. With half of that products take twice as long
+a token; with half as many again what lies between them no longer fits into a processor's cache."""
 
 
 def fine_tune(
@@ -55,12 +59,14 @@ def fine_tune(
     )
     if tuned.lora:
         restrict(model, recipe.learns, recipe.above)
+    # What is kept is kept in its questions as well: it costs nothing more, and holds the model a fifth closer.
+    shown = [(e.ids, [True] * len(e.ids) if e.keep else e.learnt) for e in train]
+    keep = [example.keep for example in train]
     batches = Examples(
-        # What is kept is kept in its questions as well: it costs nothing more, and holds the model a fifth closer.
-        [(e.ids, [True] * len(e.ids) if e.keep else e.learnt) for e in train],
+        shown,
         rows=run.rows,
         pad_id=tokenizer.pad_id,
-        keep=[example.keep for example in train],
+        keep=keep,
         keep_share=recipe.keep_share,
         seed=recipe.seed,
         rank=world.rank,
@@ -76,13 +82,20 @@ def fine_tune(
         too_long=too_long,
     )
 
+    def origin() -> Origin:
+        every = Examples(shown, rows=AT_ONCE, pad_id=tokenizer.pad_id, keep=keep)
+        again = run.steps is not None and run.steps * run.rows > len(train)
+        small = Remembered.bytes(model, every, dtype) <= MOST_BYTES
+        return Remembered(model, every, dtype) if again and small else Recomputed(model)
+
     def evaluate(step: int) -> None:
         if heldout:
             losses = answer_loss(model, heldout, tokenizer.pad_id, dtype)
             job.emit("eval", step=step, name="heldout answers", loss=losses)
 
-    objective = _objective(recipe, model, train)
-    if isinstance(objective, LearnAndKeep) and world.size > 1:
+    candidates = _candidates(recipe, model, train)
+    keeps = candidates is not None or any(keep)
+    if keeps and world.size > 1:
         raise FeilunError(
             'Examples to keep ("keep": true) and vocabulary = "occurring" are for one process.',
             '需保持的示例（"keep": true）与 vocabulary = "occurring" 仅支持单进程训练。',
@@ -99,7 +112,7 @@ def fine_tune(
         recipe.optimiser,
         job,
         seed=recipe.seed,
-        objective=objective,
+        objective=LearnAndKeep(origin(), candidates) if keeps else NextToken(),
         evaluate=evaluate,
         world=world,
     )
@@ -123,20 +136,17 @@ def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Ten
             yield batch.ids, batch.packing, batch.packing.positions > 0
 
 
-def _objective(recipe: SftRecipe, model: Transformer, examples: list[Example]) -> Objective:
-    chosen = None
-    if recipe.vocabulary == "occurring":
-        if model.head.weight.requires_grad:
-            raise FeilunError(
-                'vocabulary = "occurring" is for adapters: here the embedding learns as well.',
-                'vocabulary = "occurring" 仅用于适配器：此处嵌入层也参与训练。',
-                code="embedding_learns",
-            )
-        occurring = torch.tensor([token for example in examples for token in example.ids])
-        chosen = Candidates(occurring, model.config.vocab_size, seed=recipe.seed)
-    if chosen or any(example.keep for example in examples):
-        return LearnAndKeep(Before(model), chosen)
-    return NextToken()
+def _candidates(recipe: SftRecipe, model: Transformer, examples: list[Example]) -> Candidates | None:
+    if recipe.vocabulary != "occurring":
+        return None
+    if model.head.weight.requires_grad:
+        raise FeilunError(
+            'vocabulary = "occurring" is for adapters: here the embedding learns as well.',
+            'vocabulary = "occurring" 仅用于适配器：此处嵌入层也参与训练。',
+            code="embedding_learns",
+        )
+    occurring = torch.tensor([token for example in examples for token in example.ids])
+    return Candidates(occurring, model.config.vocab_size, seed=recipe.seed)
 
 
 @torch.no_grad()

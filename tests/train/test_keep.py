@@ -1,4 +1,4 @@
-"""What is kept does not move, beside what is learnt."""
+"""What is kept does not move, beside what is learnt; and what does not change is read once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from feilun.model.config import ModelConfig
 from feilun.model.lora import Lora, attach
 from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
-from feilun.train.before import Before
-from feilun.train.objectives import Batch, LearnAndKeep
+from feilun.train.batches import Examples
+from feilun.train.keep import LearnAndKeep
+from feilun.train.objectives import Batch
+from feilun.train.origin import Recomputed, Remembered
 from feilun.train.state import learning_weights
 
 
@@ -39,7 +41,7 @@ def rows(keep: list[bool]) -> Batch:
 
 def test_the_loss_is_cross_entropy_of_what_is_learnt_and_divergence_of_what_is_kept() -> None:
     model, batch = model_with_adapter(), rows([False, True, True, False])
-    objective = LearnAndKeep(Before(model))
+    objective = LearnAndKeep(Recomputed(model))
     with torch.no_grad():
         before = model(batch.ids)
         for weight in learning_weights(model).values():
@@ -63,9 +65,36 @@ def test_the_loss_is_cross_entropy_of_what_is_learnt_and_divergence_of_what_is_k
         torch.testing.assert_close(gradient, theirs[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_what_was_read_once_is_what_is_read_each_time(first: int) -> None:
+    """Packed with other texts, after the weights have moved, and wherever learning begins."""
+    model = model_with_adapter()
+    for block in model.blocks[:first]:
+        block.requires_grad_(False)
+    random = torch.Generator().manual_seed(2)
+    sizes = torch.randint(3, 90, (40,), generator=random).tolist()
+    ids = [torch.randint(3, 64, (size,), generator=random).tolist() for size in sizes]
+    shown = [(one, [True] * len(one)) for one in ids]
+    keep = [bool(number % 3) for number in range(40)]
+    once = Remembered(model, Examples(shown, rows=16, pad_id=0, keep=keep), torch.float32)
+    each = Recomputed(model)
+    with torch.no_grad():
+        for weight in learning_weights(model).values():
+            weight.add_(0.03)
+    for batch in Examples(shown, rows=7, pad_id=0, keep=keep, keep_share=0.5).at(3).batches:
+        assert batch.packing is not None
+        assert batch.packing.documents is not None
+        there = batch.packing.documents >= 0
+        (x, before), (again, same) = (origin(model, batch, torch.float32) for origin in (once, each))
+        torch.testing.assert_close(x[there], again[there], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            before[there[batch.kept_rows]], same[there[batch.kept_rows]], rtol=1e-4, atol=1e-5
+        )
+
+
 def test_at_the_start_only_what_is_learnt_pulls() -> None:
     model = model_with_adapter()
-    loss = LearnAndKeep(Before(model))(model, rows([True, True]), torch.float32)
+    loss = LearnAndKeep(Recomputed(model))(model, rows([True, True]), torch.float32)
     loss.backward()
     assert float(loss.detach()) == pytest.approx(0, abs=1e-4)
     assert all(float(w.grad.abs().max()) < 1e-4 for w in model.parameters() if w.grad is not None)
@@ -76,7 +105,7 @@ def test_what_is_kept_stays_while_the_rest_is_learnt() -> None:
         """Nats of what was to be learnt, and how far the other row has moved, after some steps."""
         model, batch = model_with_adapter(), rows([False, True])
         learnt, other = batch.rows(slice(0, 1)), batch.rows(slice(1, 2))
-        objective = LearnAndKeep(Before(model))
+        objective = LearnAndKeep(Recomputed(model))
         optimiser = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=2e-2)
         with torch.no_grad():
             before = model(other.ids)[other.targets != IGNORED].log_softmax(-1)
