@@ -210,6 +210,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", type=Path, help="a turn's recipe instead of the default")
+    parser.add_argument("--facts", type=Path, default=FACTS, help="other facts, as in flywheel_facts.jsonl")
     parser.add_argument("--keep", type=Path, help="make the workspace here, and leave it")
     parser.add_argument(
         "--poison", action=argparse.BooleanOptionalAction, default=True, help="try the two poisoned turns"
@@ -217,7 +218,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="a turn without rewordings as well")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    facts: list[Fact] = [json.loads(line) for line in FACTS.read_text("utf-8").splitlines()]
+    facts: list[Fact] = [json.loads(line) for line in options.facts.read_text("utf-8").splitlines()]
     said = about(["xllamacpp"], facts=len(facts))
     if not options.json:
         show(lines(said))

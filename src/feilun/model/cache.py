@@ -41,12 +41,12 @@ class Cache:
         for kept in (self.keys, self.values):
             kept[:] = [x[rows] for x in kept]
 
-    def replace(self, rows: Tensor, others: Cache) -> None:
-        """``others``, of the same room, take the places of these rows (n,) int64."""
-        self.lengths[rows] = others.lengths
+    def replace(self, row: Tensor, others: Cache, other: int) -> None:
+        """Row ``other`` of ``others``, which need not have more room than its prompts, takes the place of ``row`` (int64)."""
+        self.lengths[row] = others.lengths[other]
         for kept, new in ((self.keys, others.keys), (self.values, others.values)):
             for mine, theirs in zip(kept, new, strict=True):
-                mine[rows] = theirs
+                mine[row, :, : others.room] = theirs[other]
 
 
 class New:

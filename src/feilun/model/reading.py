@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from feilun.model.transformer import Linear, RMSNorm, Transformer
+from feilun.model.transformer import Attention, Linear, RMSNorm, Rotation, Transformer
 
 FEW = 8
 """In float32 fewer rows than that are multiplied sooner the other way round."""
@@ -33,6 +34,28 @@ class FewRows(Linear):
             return super().forward(input)
         product: Tensor = torch.mm(self.weight, rows.T)
         return product.T.view(*input.shape[:-1], -1)
+
+
+class JointHeads(Attention):
+    """Norms and turns queries and keys as one: for a few rows it is the number of operations that counts."""
+
+    def __init__(self, twin: Attention) -> None:
+        self.__dict__ = twin.__dict__  # of which nothing else is left
+        queries, keys, _ = self.sizes
+        self.cuts = [queries, queries + keys]
+        self.scales: Tensor | None = None
+        """(heads + kv_heads, head_dim)."""
+        if self.qk_norm:
+            self.scales = torch.cat(
+                [self.q_norm.scale.expand(queries, -1), self.k_norm.scale.expand(keys, -1)]
+            )
+
+    def projected(self, x: Tensor, rotate: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+        both, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).tensor_split(self.cuts[1:], -2)
+        if self.scales is not None:
+            both = F.rms_norm(both, (self.head_dim,), None, self.q_norm.eps) * self.scales
+        q, k = rotate(both).tensor_split(self.cuts[:1], -2)
+        return q, k, v
 
 
 def reader(model: Transformer, dtype: torch.dtype) -> Transformer:
@@ -58,4 +81,4 @@ def _twin(module: nn.Module, dtype: torch.dtype) -> nn.Module:
         name: child if child is None or name == "value" else _twin(child, dtype)
         for name, child in module._modules.items()  # pyright: ignore[reportPrivateUsage]
     }
-    return twin
+    return JointHeads(twin) if isinstance(twin, Attention) else twin

@@ -109,12 +109,16 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
     ) -> Tensor:
+        q, k, v = self.projected(x, rotate)
+        y = attend(q, k, v, bias, self.scale) if new is None else new.attend(q, k, v, bias, self.scale)
+        return self.out(y.flatten(-2))
+
+    def projected(self, x: Tensor, rotate: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (..., heads, head_dim), keys and values (..., kv_heads, head_dim)."""
         q, k, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).split(self.sizes, -2)
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
-        q, k = rotate(q), rotate(k)
-        y = attend(q, k, v, bias, self.scale) if new is None else new.attend(q, k, v, bias, self.scale)
-        return self.out(y.flatten(-2))
+        return rotate(q), rotate(k), v
 
 
 class FeedForward(nn.Module):

@@ -23,8 +23,8 @@ from feilun.model.transformer import Transformer
 from feilun.train.rows import rounded
 
 FEWER = 0.75
-"""Rows that have ended are replaced, or left out, when no more than this share of those at work goes on: reading prompts, or
-copying what the others have read, takes about as long as a token."""
+"""Rows that have ended and that no others replace are left out when no more than this share of those at work goes on: copying
+what the others have read takes about as long as a token."""
 
 
 class Sampling(BaseModel):
@@ -71,7 +71,8 @@ def sample(
     """``copies`` answers to each prompt, those of a prompt together, up to a token of ``stop``, which is part of them.
 
     ``first``: the number of the first row among those that other processes draw with the same seed; ``together``: rows that
-    are drawn at the same time, the others take the places of those that have ended (default: all at the same time).
+    are drawn at the same time (default: all). The prompts of as many others are read ahead, and each takes the place of the
+    next one that ends.
     """
     device, rows, reads = model.device, len(prompts) * copies, reader(model, dtype)
     room = rounded(max(map(len, prompts))) + sampling.tokens
@@ -85,16 +86,17 @@ def sample(
     counts = torch.zeros(rows, dtype=torch.long, device=device)
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
 
-    def begin(begun: range) -> tuple[Cache, Tensor]:
+    def begin(begun: range, room: int | None = None) -> tuple[Cache, Tensor]:
         """What these rows have read when their prompts are, and the hidden states before their first tokens."""
         asked = range(begun.start // copies, (begun.stop - 1) // copies + 1)
         each = torch.arange(begun.start, begun.stop, device=device) // copies - asked.start
         return _read(reads, [prompts[number] for number in asked], each, room, dtype)
 
     at_once = min(together or rows, rows)
-    cache, hidden = begin(range(at_once))
-    begun, row = at_once, torch.arange(at_once, device=device)
+    cache, hidden = begin(range(at_once), room)
+    row = torch.arange(at_once, device=device)
     going = torch.ones(at_once, dtype=torch.bool, device=device)
+    begun, ahead, waiting = at_once, range(at_once, at_once), None
     while True:
         place = counts[row].clamp(max=sampling.tokens - 1)
         logits = reads.head(hidden).to(logprobs.dtype)
@@ -106,26 +108,23 @@ def sample(
         counts[mine] += 1
         stopped[mine] = torch.isin(token[going], ends)
         going = going & ~stopped[row] & (counts[row] < sampling.tokens)
-        left, more = int(going.sum()), min(rows - begun, len(row) - int(going.sum()))
-        if left == more == 0:
+        left = int(going.sum())
+        if left == 0 and begun == rows:
             break
-        few = left <= FEWER * len(row)
-        if few and not more:
+        if begun == rows and left <= FEWER * len(row):
             kept = going.nonzero()[:, 0]
             cache.choose(kept)
             row, token, going = row[kept], token[kept], going[kept]
         if left:
             hidden = reads.reading_on(token[:, None], cache, dtype)[:, 0]
-        if few and more:
-            free = (~going).nonzero()[:more, 0]
-            others, states = begin(range(begun, begun + more))
-            cache.replace(free, others)
-            row[free], hidden[free], going[free] = (
-                torch.arange(begun, begun + more, device=device),
-                states,
-                True,
-            )
-            begun += more
+        for free in [] if begun == rows else (~going).nonzero()[: rows - begun, 0]:
+            if waiting is None or begun == ahead.stop:
+                ahead = range(begun, min(begun + at_once, rows))
+                waiting = begin(ahead)
+            others, states = waiting
+            cache.replace(free, others, begun - ahead.start)
+            row[free], hidden[free], going[free] = begun, states[begun - ahead.start], True
+            begun += 1
     return [
         Answer(
             drawn[number, :count].tolist(),
@@ -138,15 +137,17 @@ def sample(
 
 
 def _read(
-    reads: Transformer, prompts: Sequence[Sequence[int]], each: Tensor, room: int, dtype: torch.dtype
+    reads: Transformer, prompts: Sequence[Sequence[int]], each: Tensor, room: int | None, dtype: torch.dtype
 ) -> tuple[Cache, Tensor]:
-    """The prompts in a cache, a row for each number in ``each``, and what stands before the first token of the rows."""
+    """The prompts in a cache (with no room but for them), a row for each number in ``each``, and what stands before the
+    first token of the rows.
+    """
     device = each.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     ids = torch.zeros(len(prompts), rounded(int(lengths.max())), dtype=torch.long, device=device)
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
-    cache = Cache(lengths, room)
+    cache = Cache(lengths, room or ids.shape[1])
     hidden = reads.reading_on(ids, cache, dtype)[torch.arange(len(prompts), device=device), lengths - 1]
     if len(each) != len(prompts):
         cache.choose(each)
