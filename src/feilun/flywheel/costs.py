@@ -13,16 +13,15 @@ from feilun.flywheel.recipe import Objective, TurnRecipe
 from feilun.jobs import Job
 from feilun.workspace import Workspace
 
-SECONDS_PER_KB, SECONDS_PER_QUESTION = 0.31, 0.38
-"""Of the default model on two cores with AMX, alone on the machine, in a slow hour. Training: a turn of
-``bench/flywheel.py`` whose 2,268 rows of on average 201 bytes took 140 s, loading included (0.22 in a quick hour; without
-bfloat16 half as much again, by what it was before). The gate, whose 418 questions took 159.8 s: the engine does not use
-AMX."""
+SECONDS_PER_KB, SECONDS_PER_QUESTION = 0.27, 0.35
+"""Of the default model on two cores with AMX, alone on the machine. Training: turns of ``bench/flywheel.py`` whose 2,268 rows of
+on average 201 bytes took 100 to 147 s, loading included (without bfloat16 half as much again, by what it was before). The
+gate: 0.31 to 0.40 s a question; the engine does not use AMX."""
 
-COST: dict[Objective, float] = {"sft": 1.0, "dpo": 6.9, "kto": 6.9}
-"""What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn, and lays
-its examples side by side. Reckoned: before it did the last, DPO took 2.6 times as long (42 tokens a second against 115, of
-the default model on one core). KTO reads as much as DPO."""
+COST: dict[Objective, float] = {"sft": 1.0, "dpo": 5.1, "kto": 5.1}
+"""What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn, reads each
+example once through them, and lays its examples side by side. Of DPO as measured in the same turn (35 s for ten steps of eight
+pairs, loading included); KTO reads as much as DPO."""
 
 WATTS_PER_CORE = 5.0
 """Assumed where the processor does not tell: full load, between a large server's 2 and a laptop's 8, memory and power
