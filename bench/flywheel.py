@@ -7,7 +7,9 @@ English) are asked over ``/v1/chat/completions`` and corrected over ``/v1/feedba
 release; the same questions and others that ask the same in other words (``flywheel_facts.jsonl``, written before any
 training) are asked again of the server, which was not restarted. Then each answer is followed back to the correction it
 came of, two poisoned turns are tried (``flywheel_poison.jsonl``), and what the turn made is asked the same in llama.cpp
-alone. ``--plain`` makes the turn without rewordings as well, in another workspace, and prints its score beside.
+alone. ``--facts bench/flywheel_facts_unseen.jsonl`` takes others, which were not looked at when the recipe was made, and
+asks for them wrapped in a situation as well. ``--plain`` makes the turn without rewordings too, in another workspace, and
+prints its score beside.
 """
 
 from __future__ import annotations
@@ -91,6 +93,8 @@ def demonstrate(workspace: Path, facts: Sequence[Fact], recipe: Path | None, *, 
             made.poison["owner"] = checks.poison_of_the_owner(server, recipe)
     if release is not None:
         progress("llama.cpp alone")
+        if all("situation" in fact for fact in facts):
+            asked["wrapped"] = [fact["situation"] for fact in facts]
         made.alone = {how: checks.ask_bare(release, questions) for how, questions in asked.items()}
     return made
 
@@ -142,8 +146,10 @@ def table(turns: dict[str, Turn], facts: Sequence[Fact]) -> list[str]:
         rows[f"served, {how} words"] = [
             str(score(facts, map(text, turn.served[how]))) for turn in turns.values()
         ]
-    for how in ("same", "other"):
+    for how in ("same", "other", "wrapped"):
         alone = [turn.alone.get(how) for turn in turns.values()]
+        if how == "wrapped" and alone[0] is None:
+            continue
         rows[f"candidate alone, {how} words"] = [
             "-" if said is None else str(score(facts, said)) for said in alone
         ]
