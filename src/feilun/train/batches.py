@@ -79,8 +79,8 @@ class Examples:
         self._examples, self._rows, self._pad_id = examples, rows, pad_id
         self._keep = torch.tensor(keep) if any(keep) else None
         sizes = [len(ids) for ids, _ in examples]
-        self.tokens = sum(sizes)
-        """Of all examples."""
+        self.count, self.tokens = len(sizes), sum(sizes)
+        """Examples, and the tokens of all of them."""
         self._first = [0, *accumulate(sizes)]
         marked = np.array(keep or [False] * len(examples))
         self._learnt, self._kept = np.flatnonzero(~marked), np.flatnonzero(marked)

@@ -59,7 +59,7 @@ class Remembered:
     """Reads every example once, in large batches, and keeps what came out, by token (`Examples`' fact of that name)."""
 
     def __init__(self, model: Transformer, examples: Examples, dtype: torch.dtype) -> None:
-        """``examples``: all, an epoch of which shows each once."""
+        """``examples``: all, an epoch of which shows each once. Read and kept where the model is not yet on another device."""
         first, size = first_that_learns(model), (examples.tokens, model.config.hidden_size)
         self._below = torch.empty(size, dtype=dtype) if first else None
         self._last = torch.empty(size, dtype=dtype)
@@ -81,6 +81,13 @@ class Remembered:
         return 2 * examples.tokens * model.config.hidden_size * dtype.itemsize
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        tokens = batch.facts["token"]
-        x = model.embedded(batch.ids, dtype) if self._below is None else self._below[tokens]
-        return x, self._last[tokens[batch.kept_rows]]
+        tokens, device = batch.facts["token"].cpu(), batch.ids.device
+        kept = self._last[tokens[batch.kept_rows.cpu()]].to(device)
+        x = model.embedded(batch.ids, dtype) if self._below is None else self._below[tokens].to(device)
+        return x, kept
+
+
+def origin_of(model: Transformer, examples: Examples, seen: int, dtype: torch.dtype) -> Origin:
+    """Remembers ``examples`` where there is room for it and a run sees more of them (``seen``, with repetitions) than there are."""
+    fits = Remembered.bytes(model, examples, dtype) <= MOST_BYTES
+    return Remembered(model, examples, dtype) if fits and seen > examples.count else Recomputed(model)

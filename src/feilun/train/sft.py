@@ -23,15 +23,15 @@ from feilun.train.distributed import World
 from feilun.train.keep import LearnAndKeep
 from feilun.train.loop import Trainer
 from feilun.train.objectives import NextToken
-from feilun.train.origin import MOST_BYTES, Origin, Recomputed, Remembered
+from feilun.train.origin import origin_of
 from feilun.train.recipe import SftRecipe
 from feilun.train.tuning import Tuned
 
 SAMPLE = 100
 """Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
 AT_ONCE = 40
-"""Examples that are read together where nothing is learnt: some 2,000 tokens. With half of that products take twice as long
-a token; with half as many again what lies between them no longer fits into a processor's cache."""
+"""Examples that are read together where nothing is learnt: some 2,000 tokens. With a quarter of that a token takes twice as
+long; with half as many again a third longer, since what lies between the products no longer fits into the cache."""
 
 
 def fine_tune(
@@ -82,11 +82,9 @@ def fine_tune(
         too_long=too_long,
     )
 
-    def origin() -> Origin:
+    def learn_and_keep() -> LearnAndKeep:
         every = Examples(shown, rows=AT_ONCE, pad_id=tokenizer.pad_id, keep=keep)
-        again = run.steps is not None and run.steps * run.rows > len(train)
-        small = Remembered.bytes(model, every, dtype) <= MOST_BYTES
-        return Remembered(model, every, dtype) if again and small else Recomputed(model)
+        return LearnAndKeep(origin_of(model, every, (run.steps or 0) * run.rows, dtype), candidates)
 
     def evaluate(step: int) -> None:
         if heldout:
@@ -112,7 +110,7 @@ def fine_tune(
         recipe.optimiser,
         job,
         seed=recipe.seed,
-        objective=LearnAndKeep(origin(), candidates) if keeps else NextToken(),
+        objective=learn_and_keep() if keeps else NextToken(),
         evaluate=evaluate,
         world=world,
     )
