@@ -38,7 +38,7 @@ def paragraphs(lines: list[str]) -> str:
 
 
 def block(text: str, linked: float = 0.0) -> Block:
-    return Block(text, 0, len(text.encode()), linked, 1)
+    return Block(text, 0, len(text.encode()), linked)
 
 
 @pytest.mark.parametrize("lines", [ZH, EN])

@@ -54,9 +54,9 @@ def test_what_is_in_a_cell_ends_with_it() -> None:
     ]
 
 
-def test_links_marks_and_size() -> None:
+def test_links_and_size() -> None:
     [block] = read_outline('<p>好，<a href="/">链接</a>。</p>').blocks
-    assert (block.linked, block.marks, block.size) == (2 / 5, 2, 15)
+    assert (block.linked, block.size) == (2 / 5, 15)
     [named] = read_outline('<p><a name="here">no link</a></p>').blocks
     assert named.linked == 0
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from feilun.data.decide import Rule
-from feilun.data.judged import broken, columns_of, good_killed, raw_of
+import numpy as np
+
+from feilun.data.judged import broken, columns_of, good_columns, good_killed, known_columns, raw_of
 from feilun.data.labelled import pages
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.score import quality
@@ -12,7 +14,7 @@ from feilun.recipe import read_recipe, shipped
 
 def test_the_default_rules_kill_no_good_page_of_ours() -> None:
     rules = read_recipe(shipped("data/web.toml"), CorpusRecipe).rules
-    killed = good_killed(rules, quality())
+    killed = good_killed(rules)
     assert killed.keys() == {rule.reason for rule in rules}
     assert max(killed.values()) <= 0.1
 
@@ -25,7 +27,7 @@ def test_what_a_rule_kills_is_counted_in_good_text() -> None:
         Rule(reason="some", column="score.chars.v1", min=longest / 2),
         Rule(reason="some", column="score.chars.v1", max=longest),
     ]
-    killed = good_killed(rules, None)
+    killed = good_killed(rules)
     assert (killed["all"], killed["none"]) == (1, 0)
     assert 0 < killed["some"] < 1
 
@@ -39,3 +41,21 @@ def test_spam_is_found_and_clean_pages_are_not() -> None:
     spam = [page.kind == "spam" for page in some]
     assert sum(found[spam]) >= 0.8 * sum(spam)
     assert not found[[not one for one in spam]].any()
+
+
+def test_what_comes_with_feilun_is_what_the_pages_give() -> None:
+    known, found = known_columns(), good_columns(quality())
+    assert known.keys() == found.keys()
+    for name, column in found.items():
+        if column.dtype == np.float64:
+            assert np.allclose(known[name], column, rtol=1e-5, atol=1e-6, equal_nan=True), (
+                f"{name}: python scripts/data_judged.py"
+            )
+        else:
+            assert known[name].tolist() == column.tolist()
+
+
+def test_a_classifier_of_ones_own_is_asked() -> None:
+    rules = [Rule(reason="quality", column="score.quality.v1", min=0.5)]
+    assert good_killed(rules, lambda text: 0.0) == {"quality": 1}
+    assert good_killed(rules, lambda text: 1.0) == {"quality": 0}

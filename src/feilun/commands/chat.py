@@ -9,8 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from httpx import QueryParams
-from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
 from rich.console import Console
 
 from feilun.commands.client import Client, connected
@@ -78,6 +76,11 @@ def chat(
                 talk.ask(text)
             return
         out.print(say("Talk; /help shows more.", "请说；输入 /help 查看更多。"), style="dim")
+        from prompt_toolkit import (
+            PromptSession,
+        )  # a tenth of what it takes to start, and no other command needs it
+        from prompt_toolkit.history import FileHistory
+
         session: PromptSession[str] = PromptSession(history=FileHistory(str(workspace.path / "chat_history")))
         while True:
             try:
@@ -179,6 +182,8 @@ class Talk:
 
     def _fix(self, text: str) -> None:
         if not text:
+            from prompt_toolkit import PromptSession
+
             hint = say("The right answer (Esc Enter ends): ", "正确的回答（Esc Enter 结束）：")
             shown = self._last_answer()["content"]
             try:

@@ -127,8 +127,8 @@ def write_corpus(
             (draft / name).write_bytes(content)
         from feilun.data.judged import good_killed  # and the labelled set, which no worker has to load
 
-        own = draft / CLASSIFIER if CLASSIFIER in beside else None
-        good = good_killed(recipe.rules, quality(own))
+        own = quality(draft / CLASSIFIER) if CLASSIFIER in beside else None
+        good = good_killed(recipe.rules, own)
         counted = {reason: tally[reason] for reason in sorted(tally) if reason and reason not in FAILED}
         figures: dict[str, Any] = {
             "read": len(reasons),

@@ -13,7 +13,9 @@ from feilun.data.decide import Rule
 from feilun.data.labelled import Labelled, pages
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.score import SCORES
+from feilun.data.score import quality as shipped_quality
 from feilun.data.sources import Raw
+from feilun.recipe import shipped
 
 
 def raw_of(labelled: Labelled) -> Raw:
@@ -43,11 +45,34 @@ def broken(rules: Sequence[Rule], columns: dict[str, NDArray[Any]]) -> dict[str,
     return found
 
 
-def good_killed(rules: Sequence[Rule], quality: Callable[[str], float] | None) -> dict[str, float]:
-    """Of each reason the share of good text (characters) that its rules would drop."""
+def good_columns(quality: Callable[[str], float] | None) -> dict[str, NDArray[Any]]:
+    """Of the good pages what `broken` asks for, and ``weight``: the characters of each that are to be kept."""
     good = [page for page in pages() if page.good]
     columns = columns_of(map(raw_of, good), quality)
-    weight = np.array([len(page.gold) for page in good], np.float64)
+    wanted = {
+        name: column
+        for name, column in columns.items()
+        if name in ("id", "source", "lang") or name.startswith("score.")
+    }
+    return wanted | {"weight": np.array([len(page.gold) for page in good], np.float64)}
+
+
+def known_columns() -> dict[str, NDArray[Any]]:
+    """The same by the classifier that comes with Feilun. They come with it as well (`scripts/data_judged.py`): to make and
+    read the pages takes a second."""
+    path = shipped("data/judged.npz")
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            if set(SCORES) <= set(file.files):
+                return dict(file)
+    return good_columns(shipped_quality())
+
+
+def good_killed(rules: Sequence[Rule], own: Callable[[str], float] | None = None) -> dict[str, float]:
+    """Of each reason the share of good text (characters) that its rules would drop. ``own``: what scores quality, if it is
+    not what comes with Feilun."""
+    columns = known_columns() if own is None else good_columns(own)
+    weight = columns["weight"]
     return {
         name: round(float(weight[dropped].sum() / weight.sum()), 4)
         for name, dropped in broken(rules, columns).items()

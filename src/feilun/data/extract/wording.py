@@ -10,9 +10,9 @@ from feilun.data.extract.outline import Block
 def prose(block: Block) -> bool:
     """A sentence, or a good part of one."""
     return (
-        block.marks > 0
-        and block.size >= 60
+        block.size >= 60
         and (block.linked < 0.5 or (block.linked < 0.75 and block.size >= 120))
+        and _MARK.search(block.text) is not None
     )
 
 
@@ -36,6 +36,7 @@ def furniture(block: Block) -> bool:
     return size < 90 and text[-1] not in "。！？" and _LABEL.match(text) is not None
 
 
+_MARK = re.compile(r"[,.;:!?，。；：！？、…]")
 _LABEL = re.compile(
     r"advert(?:isement|s)?\b|sponsored|read more|continue reading|related|share this|click here|sign up|subscribe|"
     r"follow us|tell us what|comments?\b|leave a|posted (?:by|in|on)|filed under|tags?:|see also|"
