@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from feilun.data.decide import Rule
 import numpy as np
 
+from feilun.data.decide import Rule
 from feilun.data.judged import broken, columns_of, good_columns, good_killed, known_columns, raw_of
 from feilun.data.labelled import pages
 from feilun.data.recipe import CorpusRecipe

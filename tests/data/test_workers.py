@@ -69,7 +69,12 @@ def test_workers_do_not_outlive_who_started_them(how: signal.Signals) -> None:
     parent = psutil.Process(process.pid)
 
     def workers() -> list[psutil.Process]:
-        return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+        return [
+            worker
+            for server in parent.children()
+            if "forkserver" in " ".join(server.cmdline())
+            for worker in server.children()
+        ]
 
     found = eventually(lambda: workers() if len(workers()) == 2 else None, what="for two workers")
     assert found

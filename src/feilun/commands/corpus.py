@@ -132,11 +132,15 @@ def build(
     ] = False,
 ) -> None:
     need_data()
+    from feilun.data.workers import local, ready
+
+    processes = workers or os.cpu_count() or 1
+    if engine == "local" and processes > 1:
+        ready("feilun.cli", "feilun.data.build")
     from feilun.data.build import KIND
     from feilun.data.build import build as make
     from feilun.data.cluster import on_ray
     from feilun.data.recipe import CorpusRecipe
-    from feilun.data.workers import local
 
     workspace, path = Workspace(context.obj), recipe or shipped("data/web.toml")
     wanted = _with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
@@ -150,7 +154,7 @@ def build(
         if engine == "ray":
             place = on_ray(address, [job.folder, *(one.path for one in wanted.sources)], workers)
         else:
-            place = nullcontext(local(workers or os.cpu_count() or 1))
+            place = nullcontext(local(processes))
         with place as each:
             made = make(wanted, job, _folder(workspace, wanted.name), each)
     watching.join()

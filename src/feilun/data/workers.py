@@ -1,22 +1,22 @@
 """Work shared out among processes of this machine: any order, each piece once.
 
-The processes are spawned, not forked (a child of a process with threads may find their locks held for ever), leave
+The processes are not forked from this one (a child of a process with threads may find their locks held for ever), but
+from one that has loaded what they need and does nothing else; where there is no fork, they are spawned. They leave
 Ctrl+C to the process that started them, and end when that one is gone, also when it was killed.
 """
 
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
 
 from feilun.text import FeilunError
@@ -34,6 +34,24 @@ class Each(Protocol):
     def __call__(
         self, work: Callable[[Item, Shared], None], items: Sequence[Item], shared: Shared
     ) -> Generator[None]: ...
+
+
+_FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def ready(*modules: str) -> None:
+    """Begin to load ``modules`` in the process that workers are forked from, while this one goes on. Later calls do
+    nothing: without the first one, it loads the module of the first work there is."""
+    if not _FORKS:
+        return
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(list(modules))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which it and its children inherit
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def local(workers: int) -> Each:
@@ -54,9 +72,9 @@ def each(
             work(item, shared)
             yield
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), shared)
-    )
+    ready(work.__module__)
+    context = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(shared,))
     with pool:
         running = [pool.submit(_do, work, item) for item in items]
         try:
@@ -90,16 +108,17 @@ def collecting_rarely() -> Generator[None]:
         gc.unfreeze()
 
 
-def _begin(parent: int, shared: Any) -> None:
+def _begin(shared: Any) -> None:
     global _shared
     _shared = shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.2)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 

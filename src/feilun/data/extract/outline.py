@@ -167,7 +167,7 @@ class _Walk:
         """Take in the rows from ``begin`` on. Returns how many there are; or where to go on, when something to be
         skipped turns out to have no end."""
         parts, linked, spans, in_link = self.parts, self.linked, self.spans, self.in_link
-        tags, enter, end, flush = self.page.tag, self.enter, self.end, self.flush
+        enter, end, flush = self.enter, self.end, self.flush
         known = _KINDS.get
         left = iter(rows[begin:] if begin else rows)
         for text, tag, given in left:
