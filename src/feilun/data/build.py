@@ -41,7 +41,7 @@ GATHERED = ("score.shifted.v1",)
 
 FILES, BYTES = 1000, 2**26
 """Of a part, at most (one larger file is a part of its own): small files go together."""
-PARTS, LEAST = 32, 2**19
+PARTS, LEAST = 32, 2**20
 """Parts of a small source have fewer bytes, so that there are so many for the workers; but as many bytes as this."""
 
 Part = list[Split]
