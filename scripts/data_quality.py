@@ -179,6 +179,11 @@ classifier was trained against real raw crawl. Whoever has such a crawl should t
 in the recipe.
 
 参考文本的许可证见上表；文件中只有散列后的权重与位集，不含原文。它只认得上述几种损坏，不能判断内容是否真实、是否值得读。
+
+`judged.npz` (`scripts/data_judged.py`) holds the scores of the labelled set's good pages by these two files, from which a
+build tells how much good text each rule would drop. It is made again when a score, a repair or the set changes.
+
+`judged.npz` 是标注集中好页面的各项得分，构建时据此给出每条规则会误删多少好文本；评分、修复或标注集有改动时需重新生成。
 """
 
 

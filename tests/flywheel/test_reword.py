@@ -247,7 +247,8 @@ def essence(text: str) -> str:
 
 
 def texts(question: str, wanted: int = 50) -> list[str]:
-    return [one.text for one in rewordings(question, wanted)]
+    """Sentences, without keywords."""
+    return [one.text for one in rewordings(question, 50) if one.rule != "keywords"][:wanted]
 
 
 @pytest.mark.parametrize(("question", "expected"), [*ENGLISH.items(), *CHINESE.items()])
@@ -259,7 +260,51 @@ def test_the_best_come_first(question: str, expected: list[str]) -> None:
 def test_a_question_about_a_company_gets_enough(question: str) -> None:
     found = rewordings(question)
     assert len(found) >= 4
-    assert sum(one.rule != "frame" for one in found) >= 2
+    assert sum(one.rule in ("words", "order") for one in found) >= 2
+
+
+KEYWORDS: dict[str, list[str]] = {
+    "Who is the harbour master of Brennick Ferries?": [
+        "harbour master Brennick Ferries who",
+        "Brennick Ferries harbour master who",
+        "who Brennick Ferries harbour master",
+    ],
+    "When was Brennick Robotics founded?": [
+        "Brennick Robotics founded when",
+        "founded Brennick Robotics when",
+        "when founded Brennick Robotics",
+    ],
+    "How many cars fit on Brennick's Lumen 3?": [
+        "cars fit Brennick Lumen 3 how many",
+        "Lumen 3 Brennick cars fit how many",
+        "how many Brennick Lumen 3 cars fit",
+    ],
+    "星澜渡轮的售票处在哪里？": ["星澜渡轮 售票处 哪里", "售票处 星澜渡轮 哪里", "哪里 售票处 星澜渡轮"],
+    "星澜每年从哪天开始停航？": [
+        "星澜每年 开始停航 哪天",
+        "开始停航 星澜每年 哪天",
+        "哪天 开始停航 星澜每年",
+    ],
+    "星澜的会员现在能用多少积分换目的地的票？": [
+        "星澜 会员现在能 积分换目的地 票 多少",
+        "票 积分换目的地 会员现在能 星澜 多少",
+        "多少 会员现在能 积分换目的地 票 星澜",
+    ],
+    "Does Brennick ship to Norway?": [],  # keywords would not say whether it does
+    "星澜卖灯吗？": [],
+    "Tell me a story.": [],
+    "谁来？": [],
+}
+
+
+@pytest.mark.parametrize(("question", "expected"), KEYWORDS.items())
+def test_keywords_say_what_is_asked_about(question: str, expected: list[str]) -> None:
+    assert [one.text for one in rewordings(question, 50) if one.rule == "keywords"] == expected
+
+
+def test_keywords_stand_between_sentences() -> None:
+    found = [one.rule for one in rewordings("Who owns the Vollmer shop?", 4)]
+    assert found == ["words", "keywords", "words", "frame"]
 
 
 @pytest.mark.parametrize(
@@ -398,6 +443,8 @@ def test_what_the_question_is_about_stands_in_every_rewording(parts: tuple[str, 
     question, name = parts[0].replace("{x}", parts[1]), parts[1]
     found = texts(question)
     assert found
+    for text in [one.text for one in rewordings(question, 50)]:
+        assert sorted(re.findall(r"\d+", text)) == sorted(re.findall(r"\d+", question))
     for text in found:
         assert name in text or name[0].upper() + name[1:] in text
         assert re.findall(r"\d+", text) == re.findall(r"\d+", question)
@@ -422,7 +469,7 @@ def test_whatever_is_asked(question: str) -> None:
     essences = [essence(one.text) for one in found]
     assert len({*essences, essence(question)}) == len(found) + 1
     for text, rule in found:
-        assert rule in ("words", "order", "frame")
+        assert rule in ("words", "order", "keywords", "frame")
         assert "{" not in text.replace(question, "")
         assert "  " not in text
         assert all(number in text for number in re.findall(r"\d+", question))

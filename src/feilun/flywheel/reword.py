@@ -1,8 +1,8 @@
 """Other ways to ask a question, so that fine-tuning on a correction teaches a fact and not a sentence.
 
 No model: tables of questions that mean the same and a few rules of grammar, a module a language in
-`feilun.flywheel.wordings`. Where no rule fits safely a question gets polite frames alone, and what is
-no short question gets nothing.
+`feilun.flywheel.wordings`, and keywords. Where no rule fits safely a question gets keywords and polite frames alone,
+and what is no short question gets nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from feilun.evaluate.wording import count_han, count_words, normalise
 from feilun.flywheel.wordings import chinese, english
+from feilun.flywheel.wordings.keywords import keywords
 
 
 class Reworded(NamedTuple):
@@ -21,8 +22,8 @@ class Reworded(NamedTuple):
 
     text: str
     rule: str
-    """``words``: other words for the same; ``order``: another word order; ``frame``: politely asked for; ``model``: made by
-    a model (`feilun.flywheel.rewrite`)."""
+    """``words``: other words for the same; ``order``: another word order; ``keywords``: what it asks about, without its
+    grammar; ``frame``: politely asked for; ``model``: made by a model (`feilun.flywheel.rewrite`)."""
 
 
 LONGEST = 200
@@ -49,10 +50,12 @@ def rewordings(question: str, wanted: int = 6) -> list[Reworded]:
         return []
     language = chinese if in_chinese(asked) else english
     single = _SENTENCES.search(_ABBREVIATION.sub("", _QUOTED.sub("", asked))) is None
-    candidates = _alternate(language.reword(asked) if single else language.frame_whole(asked))
+    candidates = list(language.reword(asked) if single else language.frame_whole(asked))
+    if single:
+        candidates += [(text, "keywords") for text in keywords(asked, chinese=language is chinese)]
     seen = {essence(asked)}
     kept: list[Reworded] = []
-    for text, rule in candidates:
+    for text, rule in _alternate(candidates):
         bare = essence(text)
         if bare not in seen and keeps_facts(asked, text) and len(kept) < wanted:
             seen.add(bare)
@@ -83,10 +86,11 @@ def keeps_facts(question: str, text: str) -> bool:
 
 
 def _alternate(candidates: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Two in other words or order, then one in a frame, and so on: bare questions alone would teach too little."""
-    sorts: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    """Two in other words or order, and between them one in keywords; then one in a frame, and so on: any of these alone would
+    teach too little."""
+    sorts: dict[str, list[tuple[str, str]]] = {"bare": [], "keywords": [], "frame": []}
     for candidate in candidates:
-        sorts[candidate[1] == "frame"].append(candidate)
-    bare, framed = sorts[False], sorts[True]
-    for first, second, third in zip_longest(bare[::2], bare[1::2], framed):
-        yield from (one for one in (first, second, third) if one is not None)
+        sorts.get(candidate[1], sorts["bare"]).append(candidate)
+    bare = sorts["bare"]
+    for each in zip_longest(bare[::2], sorts["keywords"], bare[1::2], sorts["frame"]):
+        yield from (one for one in each if one is not None)
