@@ -70,12 +70,12 @@ class TrainRecipe(_Part):
     """How often what is learnt is seen. Each fact stands in the set in several wordings, so it is seen some 24 times."""
     least_steps: int = Field(default=30, gt=0)
     """A few items need more passes to be learnt at all."""
-    lr: float = Field(default=1.7e-3, gt=0)
-    weight_decay: float = Field(default=5, ge=0)
+    lr: float = Field(default=1.8e-3, gt=0)
+    weight_decay: float = Field(default=6.5, ge=0)
     """Draws what is learnt back to nothing wherever no example asks for it: a quarter less is changed elsewhere, and as much
     recalled (docs/performance.md)."""
-    rows: int = Field(default=28, gt=0)
-    keep_share: float = Field(default=0.68, gt=0, lt=1)
+    rows: int = Field(default=36, gt=0)
+    keep_share: float = Field(default=0.75, gt=0, lt=1)
     """How many of the rows are what is kept (neighbours and replay), where there is anything to keep."""
     length: int = Field(default=512, gt=1)
     """Tokens of the longest example; longer ones are left out."""
