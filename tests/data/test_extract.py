@@ -191,6 +191,12 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+def test_halves_of_characters_are_no_obstacle() -> None:
+    lines = paragraphs([f"{line}\ud800" for line in ZH])
+    found = extract(f'<div class="nav\ud800 body">{lines}</div><p>\ud800 cookie</p>')
+    assert ZH[0] in found.text
+
+
 @given(st.lists(_PIECES | st.text(max_size=5), max_size=60).map("".join), st.none() | st.text(max_size=20))
 def test_never_raises_and_never_grows(html: str, url: str | None) -> None:
     extracted = extract(html, url)

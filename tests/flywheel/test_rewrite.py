@@ -92,7 +92,7 @@ def test_most_wordings_of_people_and_rules_get_through() -> None:
     theirs = [texts(row["question"], row["paraphrase"]) for row in facts]
     assert sum(map(len, theirs)) >= 0.8 * len(facts)
     for row in facts:
-        rules = [one.text for one in rewordings(row["question"], 12) if one.rule != "frame"]
+        rules = [one.text for one in rewordings(row["question"], 12) if one.rule in ("words", "order")]
         assert bool(texts(row["question"], *rules)) == bool(rules)
 
 

@@ -15,8 +15,8 @@ from feilun.workspace import Workspace
 
 SECONDS_PER_KB, SECONDS_PER_QUESTION = 0.27, 0.35
 """Of the default model on two cores with AMX, alone on the machine. Training: turns of ``bench/flywheel.py`` whose 2,268 rows of
-on average 201 bytes took 100 to 147 s, loading included (without bfloat16 half as much again, by what it was before). The
-gate: 0.31 to 0.40 s a question; the engine does not use AMX."""
+on average 201 bytes took 100 to 147 s, and 2,880 rows 145 to 169 s, loading included (without bfloat16 half as much again, by
+what it was before). The gate: 0.31 to 0.40 s a question; the engine does not use AMX."""
 
 COST: dict[Objective, float] = {"sft": 1.0, "dpo": 5.1, "kto": 5.1}
 """What a byte costs, in those of ``sft``, which leaves out most of the vocabulary and the layers below those that learn, reads each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import BytesAhoCorasick
 
 from feilun.data.extract.outline import Block
 
@@ -25,7 +25,8 @@ def furniture(block: Block) -> bool:
         return False
     small = text.lower()
     # Most blocks have none of the words, and are spared the expressions.
-    found = {_WORDS[word] for word, _, _ in _AUTOMATON.find_matches_as_indexes(small)}
+    there = _AUTOMATON.find_matches_as_indexes(small.encode("utf-8", "replace"))
+    found = {_WORDS[word] for word, _, _ in there}
     if _NOTICE in found and _NOTICE.search(small):
         return True
     if size >= 300:
@@ -78,4 +79,4 @@ _OF = {
 }
 """What each has one of, in small letters, wherever it is found."""
 _WORDS = [expression for expression, words in _OF.items() for _ in words]
-_AUTOMATON = AhoCorasick([word for words in _OF.values() for word in words])
+_AUTOMATON = BytesAhoCorasick([word.encode() for words in _OF.values() for word in words])
