@@ -87,3 +87,30 @@ def test_workers_do_not_outlive_who_started_them(how: signal.Signals) -> None:
     process.kill()
     process.wait()
     eventually(lambda: not any(worker.is_running() for worker in found), what="for the workers to end")
+
+
+def test_an_interrupt_does_not_reach_what_is_still_loading(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(2)\n")
+    script = "from feilun.data.workers import ready; ready('slow_to_load'); import time; time.sleep(30)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=environment(PYTHONPATH=str(tmp_path)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def server() -> psutil.Process | None:
+        children = psutil.Process(process.pid).children()
+        return next((child for child in children if "forkserver" in " ".join(child.cmdline())), None)
+
+    loading = eventually(server, what="for the process that workers are forked from")
+    assert loading
+    time.sleep(0.7)
+    loading.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert loading.is_running()
+    assert loading.status() != psutil.STATUS_ZOMBIE
+    process.kill()
+    _, said = process.communicate()
+    eventually(lambda: not loading.is_running(), what="for it to end")
+    assert "KeyboardInterrupt" not in said

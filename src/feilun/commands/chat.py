@@ -76,9 +76,8 @@ def chat(
                 talk.ask(text)
             return
         out.print(say("Talk; /help shows more.", "请说；输入 /help 查看更多。"), style="dim")
-        from prompt_toolkit import (
-            PromptSession,
-        )  # a tenth of what it takes to start, and no other command needs it
+        # A tenth of what it takes to start, and no other command needs it.
+        from prompt_toolkit import PromptSession
         from prompt_toolkit.history import FileHistory
 
         session: PromptSession[str] = PromptSession(history=FileHistory(str(workspace.path / "chat_history")))

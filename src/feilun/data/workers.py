@@ -44,8 +44,9 @@ def ready(*modules: str) -> None:
     nothing: without the first one, it loads the module of the first work there is."""
     if not _FORKS:
         return
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    resource_tracker.ensure_running()  # started within, it would let the signal through again
     forkserver.set_forkserver_preload(list(modules))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which it and its children inherit
     try:
