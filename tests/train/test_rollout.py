@@ -50,6 +50,15 @@ def test_log_probabilities_are_those_of_the_training_forward(changes: dict[str, 
         assert answer.logprobs == pytest.approx(expected, abs=2e-4)
 
 
+def test_many_rows_are_read_as_few_are() -> None:
+    model = tiny(context=128)
+    for learns in attach(model, Lora(rank=2, targets=("q", "down")), 1):
+        torch.nn.init.normal_(learns, std=0.1)
+    prompts = [[*range(5 + number, 61)] for number in range(3)]  # 192 tokens at once, then 12 each time
+    for number, answer in enumerate(sample(model, prompts, Sampling(tokens=8), stop=[], copies=4)):
+        assert answer.logprobs == pytest.approx(forward(model, prompts[number // 4], answer, 1), abs=2e-4)
+
+
 @pytest.mark.parametrize("changes", [{}, {"family": "llama"}, GEMMA], ids=["qwen3", "llama", "gemma3"])
 def test_greedy_answers_are_transformers_own(changes: dict[str, Any]) -> None:
     from transformers import AutoModelForCausalLM

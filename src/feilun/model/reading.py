@@ -1,84 +1,129 @@
-"""A twin of a model that only reads on, token by token.
+"""A model that only reads on, token by token, for many texts at once.
 
-What a product costs for a few rows is reading its weight. Training keeps weights in float32 and casts them each time;
-here that is done once.
+With a few rows a product costs what reading its weight costs, and everything else what calling it costs. Training keeps
+weights in float32 and casts them each time; here that is done once, and a block is one plain function of as few
+operations as there can be. It computes what `feilun.model.transformer.Block` does.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from feilun.model.transformer import Attention, Linear, RMSNorm, Rotation, Transformer
+from feilun.model.cache import Begun, Cache, Going
+from feilun.model.config import Activation
+from feilun.model.gated import activate
+from feilun.model.transformer import Attention, Block, Linear, RMSNorm, Rotation, Transformer
 
-FEW = 8
-"""In float32 fewer rows than that are multiplied sooner the other way round."""
+FEW, MANY = 8, 128
+"""With so many rows, and fewer than that, a product takes half to two thirds of the time when the weight stands first, for it is
+read as it lies. What comes out then lies across, which with many rows slows down what follows.
+"""
+
+Step = Callable[[Tensor], Tensor]
+"""Something with each row of (rows, size)."""
 
 
-class FewRows(Linear):
-    """A product with a few rows: the weight stands first, so that it is read as it lies. With 16 rows that takes half to two
-    thirds of the time.
+class Reader:
+    """``model`` as it is now, reading in ``dtype`` without gradients.
+
+    It shares all that needs no cast, adapters among it; what the model learns later it may not know.
     """
 
-    def __init__(self, weight: Tensor) -> None:
-        with torch.device("meta"):
-            super().__init__(weight.shape[1], weight.shape[0])
-        self.weight = nn.Parameter(weight, requires_grad=False)
+    def __init__(self, model: Transformer, dtype: torch.dtype) -> None:
+        self._model, self._dtype = model, dtype
+        self._layers = [_Layer(block, dtype) for block in model.blocks if isinstance(block, Block)]
+        self._norm = _norm(model.norm, dtype)
+        self._head = _product(model.head, dtype)
 
-    def forward(self, input: Tensor) -> Tensor:
-        rows = input.flatten(0, -2)
-        if len(rows) < FEW and rows.dtype == torch.float32:
-            return super().forward(input)
-        product: Tensor = torch.mm(self.weight, rows.T)
-        return product.T.view(*input.shape[:-1], -1)
+    def read(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Hidden states (rows, length, hidden_size) of tokens that follow those in ``cache``, which then holds them too."""
+        model = self._model
+        x = model.embedded(ids, self._dtype)
+        new = cache.read(ids)
+        rotations = model.rotations(new.places, x.dtype)
+        biases = {local: new.bias(model.config.window if local else None, x.dtype) for local in rotations}
+        shape, x = x.shape, x.flatten(0, 1)
+        for number, layer in enumerate(self._layers):
+            local = model.config.is_local(number)
+            x = layer(x, shape[:2], rotations[local], biases[local], new.layer(number))
+        return self._norm(x).view(shape)
 
-
-class JointHeads(Attention):
-    """Norms and turns queries and keys as one: for a few rows it is the number of operations that counts."""
-
-    def __init__(self, twin: Attention) -> None:
-        self.__dict__ = twin.__dict__  # of which nothing else is left
-        queries, keys, _ = self.sizes
-        self.cuts = [queries, queries + keys]
-        self.scales: Tensor | None = None
-        """(heads + kv_heads, head_dim)."""
-        if self.qk_norm:
-            self.scales = torch.cat(
-                [self.q_norm.scale.expand(queries, -1), self.k_norm.scale.expand(keys, -1)]
-            )
-
-    def projected(self, x: Tensor, rotate: Rotation) -> tuple[Tensor, Tensor, Tensor]:
-        both, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).tensor_split(self.cuts[1:], -2)
-        if self.scales is not None:
-            both = F.rms_norm(both, (self.head_dim,), None, self.q_norm.eps) * self.scales
-        q, k = rotate(both).tensor_split(self.cuts[:1], -2)
-        return q, k, v
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits (rows, vocab_size) of ``hidden`` (rows, hidden_size), at least float32."""
+        wide = torch.promote_types(self._dtype, torch.float32)
+        return self._head(hidden).to(wide, memory_format=torch.contiguous_format)
 
 
-def reader(model: Transformer, dtype: torch.dtype) -> Transformer:
-    """A model that reads in ``dtype`` as ``model`` does now, for `Transformer.reading_on` without gradients.
+class _Layer:
+    def __init__(self, block: Block, dtype: torch.dtype) -> None:
+        attention, ffn = block.attention, block.ffn
+        self.attention_norm, self.ffn_norm = _norm(block.attention_norm, dtype), _norm(block.ffn_norm, dtype)
+        self.attention_post_norm = _norm(block.attention_post_norm, dtype)
+        self.ffn_post_norm = _norm(block.ffn_post_norm, dtype)
+        self.qkv, self.out = _product(attention.qkv, dtype), _product(attention.out, dtype)
+        self.gate_up, self.down = _product(ffn.gate_up, dtype), _product(ffn.down, dtype)
+        self.activation: Activation = ffn.activation
+        self.scale, self.head_dim = attention.scale, attention.head_dim
+        queries, keys, _ = attention.sizes
+        self.queries, self.heads = queries, queries + keys
+        self.joint_norm = _joint_norm(attention, dtype)
 
-    It shares all that needs no cast, adapters and the value head among it; what ``model`` learns later it may not know.
+    def __call__(
+        self, x: Tensor, shape: torch.Size, rotate: Rotation, bias: Tensor | None, new: Begun | Going
+    ) -> Tensor:
+        """``x`` (rows * length, hidden_size), and ``shape`` (rows, length)."""
+        qkv = self.qkv(self.attention_norm(x)).view(*shape, -1, self.head_dim)
+        # Queries and keys are normed and turned as one.
+        both, v = qkv[:, :, : self.heads], qkv[:, :, self.heads :]
+        both = rotate(self.joint_norm(both))
+        q, k = both[:, :, : self.queries], both[:, :, self.queries :]
+        y = new.attend(q, k, v, bias, self.scale)
+        x = x + self.attention_post_norm(self.out(y.reshape(len(x), -1)))
+        inner = activate(self.gate_up(self.ffn_norm(x)), self.activation)
+        return x + self.ffn_post_norm(self.down(inner))
+
+
+def _product(module: nn.Module, dtype: torch.dtype) -> Step:
+    if type(module) is not Linear:
+        return module  # with an adapter
+    weight = module.weight.detach().to(dtype)
+    few = 1 if dtype == torch.bfloat16 else FEW
+
+    def product(x: Tensor) -> Tensor:
+        return torch.mm(weight, x.T).T if few <= len(x) < MANY else F.linear(x, weight)
+
+    return product
+
+
+def _norm(module: nn.Module, dtype: torch.dtype) -> Step:
+    if not isinstance(module, RMSNorm):
+        return lambda x: x
+    return _rms_norm(module.scale.detach().to(dtype), module.eps)
+
+
+def _joint_norm(attention: Attention, dtype: torch.dtype) -> Step:
+    """The norms of queries and keys, (..., heads + kv_heads, head_dim), as one."""
+    if not attention.qk_norm:
+        return lambda x: x
+    queries, keys, _ = attention.sizes
+    scales = [attention.q_norm.scale.expand(queries, -1), attention.k_norm.scale.expand(keys, -1)]
+    return _rms_norm(torch.cat(scales).detach().to(dtype), attention.q_norm.eps)
+
+
+def _rms_norm(scale: Tensor, eps: float) -> Step:
+    """``scale`` (..., size). Where PyTorch has no kernel for it (seven operations on a CPU), its kernel for layer norms
+    serves: the values beside their negatives have a mean of 0, and their mean square as variance.
     """
-    twin = _twin(model, dtype)
-    assert isinstance(twin, Transformer)
-    return twin
+    size = scale.shape[-1]
 
+    def on_cpu(x: Tensor) -> Tensor:
+        return F.layer_norm(torch.cat([x, -x], -1), (2 * size,), None, None, eps)[..., :size] * scale
 
-def _twin(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    if type(module) is Linear:
-        return FewRows(module.weight.detach().to(dtype))
-    if isinstance(module, RMSNorm):
-        norm = RMSNorm(len(module.weight), module.eps)
-        norm.weight = nn.Parameter(module.scale.detach().to(dtype), requires_grad=False)
-        return norm
-    twin = copy.copy(module)  # shares its parameters
-    twin._modules = {  # pyright: ignore[reportPrivateUsage]
-        # Values of tokens are computed in float32.
-        name: child if child is None or name == "value" else _twin(child, dtype)
-        for name, child in module._modules.items()  # pyright: ignore[reportPrivateUsage]
-    }
-    return JointHeads(twin) if isinstance(twin, Attention) else twin
+    def elsewhere(x: Tensor) -> Tensor:
+        return F.rms_norm(x, (size,), None, eps) * scale
+
+    return on_cpu if scale.device.type == "cpu" else elsewhere

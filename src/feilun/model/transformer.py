@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from feilun.model.attention import Packing, attend
-from feilun.model.cache import Begun, Cache, Going
 from feilun.model.config import Activation, ModelConfig, RopeScaling
 from feilun.model.gated import activate, gated_product
 from feilun.model.logprobs import log_probabilities
@@ -106,19 +105,11 @@ class Attention(nn.Module):
             self.k_norm = RMSNorm(config.head_dim, config.norm_eps, config.norm_offset)
         self.qk_norm = config.qk_norm
 
-    def forward(
-        self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
-    ) -> Tensor:
-        q, k, v = self.projected(x, rotate)
-        y = attend(q, k, v, bias, self.scale) if new is None else new.attend(q, k, v, bias, self.scale)
-        return self.out(y.flatten(-2))
-
-    def projected(self, x: Tensor, rotate: Rotation) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (..., heads, head_dim), keys and values (..., kv_heads, head_dim)."""
+    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (-1, self.head_dim)).split(self.sizes, -2)
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
-        return rotate(q), rotate(k), v
+        return self.out(attend(rotate(q), rotate(k), v, bias, self.scale).flatten(-2))
 
 
 class FeedForward(nn.Module):
@@ -151,10 +142,8 @@ class Block(nn.Module):
         self.attention_post_norm = norm() if config.sandwich_norms else nn.Identity()
         self.ffn_post_norm = norm() if config.sandwich_norms else nn.Identity()
 
-    def forward(
-        self, x: Tensor, rotate: Rotation, bias: Tensor | None, new: Begun | Going | None = None
-    ) -> Tensor:
-        x = x + self.attention_post_norm(self.attention(self.attention_norm(x), rotate, bias, new))
+    def forward(self, x: Tensor, rotate: Rotation, bias: Tensor | None) -> Tensor:
+        x = x + self.attention_post_norm(self.attention(self.attention_norm(x), rotate, bias))
         return x + self.ffn_post_norm(self.ffn(self.ffn_norm(x)))
 
 
@@ -183,17 +172,6 @@ class Transformer(nn.Module):
             if weight.ndim == 2:
                 deviation = into_residual if name.endswith(("out.weight", "down.weight")) else 0.02
                 nn.init.normal_(weight, std=deviation, generator=generator)
-
-    def reading_on(self, ids: Tensor, cache: Cache, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Hidden states (batch, length, hidden_size) of tokens that follow those in ``cache``, which then holds them too."""
-        x = self.embedded(ids, dtype)
-        new = cache.read(ids)
-        rotations = self.rotations(new.places, x.dtype)
-        biases = {local: new.bias(self.config.window if local else None, x.dtype) for local in rotations}
-        for layer, block in enumerate(self.blocks):
-            local = self.config.is_local(layer)
-            x = block(x, rotations[local], biases[local], new.layer(layer))
-        return self.norm(x)
 
     def add_value_head(self) -> None:
         """Give the model a value of each token, 0 everywhere until it has learnt."""

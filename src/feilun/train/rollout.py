@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from feilun.model.cache import Cache
-from feilun.model.reading import reader
+from feilun.model.reading import Reader
 from feilun.model.transformer import Transformer
 from feilun.train.rows import rounded
 
@@ -74,7 +74,7 @@ def sample(
     are drawn at the same time (default: all). The prompts of as many others are read ahead, and each takes the place of the
     next one that ends.
     """
-    device, rows, reads = model.device, len(prompts) * copies, reader(model, dtype)
+    device, rows, reads = model.device, len(prompts) * copies, Reader(model, dtype)
     room = rounded(max(map(len, prompts))) + sampling.tokens
     chances = _uniform(seed, range(first, first + rows), sampling.tokens).to(device)
     ends = torch.tensor(sorted(stop), device=device)
@@ -90,7 +90,7 @@ def sample(
         """What these rows have read when their prompts are, and the hidden states before their first tokens."""
         asked = range(begun.start // copies, (begun.stop - 1) // copies + 1)
         each = torch.arange(begun.start, begun.stop, device=device) // copies - asked.start
-        return _read(reads, [prompts[number] for number in asked], each, room, dtype)
+        return _read(reads, [prompts[number] for number in asked], each, room)
 
     at_once = min(together or rows, rows)
     cache, hidden = begin(range(at_once), room)
@@ -99,8 +99,7 @@ def sample(
     begun, ahead, waiting = at_once, range(at_once, at_once), None
     while True:
         place = counts[row].clamp(max=sampling.tokens - 1)
-        logits = reads.head(hidden).to(logprobs.dtype)
-        token, logprob = choose(logits, sampling, chances[row, place])
+        token, logprob = choose(reads.head(hidden), sampling, chances[row, place])
         mine, place = row[going], place[going]
         drawn[mine, place], logprobs[mine, place] = token[going], logprob[going]
         if model.value is not None:
@@ -116,7 +115,7 @@ def sample(
             cache.choose(kept)
             row, token, going = row[kept], token[kept], going[kept]
         if left:
-            hidden = reads.reading_on(token[:, None], cache, dtype)[:, 0]
+            hidden = reads.read(token[:, None], cache)[:, 0]
         for free in [] if begun == rows else (~going).nonzero()[: rows - begun, 0]:
             if waiting is None or begun == ahead.stop:
                 ahead = range(begun, min(begun + at_once, rows))
@@ -137,7 +136,7 @@ def sample(
 
 
 def _read(
-    reads: Transformer, prompts: Sequence[Sequence[int]], each: Tensor, room: int | None, dtype: torch.dtype
+    reads: Reader, prompts: Sequence[Sequence[int]], each: Tensor, room: int | None
 ) -> tuple[Cache, Tensor]:
     """The prompts in a cache (with no room but for them), a row for each number in ``each``, and what stands before the
     first token of the rows.
@@ -148,7 +147,7 @@ def _read(
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
     cache = Cache(lengths, room or ids.shape[1])
-    hidden = reads.reading_on(ids, cache, dtype)[torch.arange(len(prompts), device=device), lengths - 1]
+    hidden = reads.read(ids, cache)[torch.arange(len(prompts), device=device), lengths - 1]
     if len(each) != len(prompts):
         cache.choose(each)
         hidden = hidden[each]
