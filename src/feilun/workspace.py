@@ -79,6 +79,14 @@ class Manifest(BaseModel):
             said = explain(error.errors()[0])
             raise FeilunError(f"{path} is broken: {said.en}.", f"{path} 已损坏：{said.zh}。") from None
 
+    def altered(self, folder: Path) -> list[str]:
+        """Those of its files that are not in ``folder`` as they were made: gone, or of other content."""
+        return [
+            name
+            for name, digest in self.files.items()
+            if not (folder / name).is_file() or sha256_file(folder / name) != digest
+        ]
+
 
 def stages(*places: Path | None) -> list[str]:
     """The training that a model and its adapter have gone through, in its order, as far as the manifests beside them know:

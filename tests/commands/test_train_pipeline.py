@@ -323,6 +323,13 @@ def test_a_stage_whose_artifact_is_gone_is_named_and_the_others_are_let_be(
     shutil.copytree(workspace / "models" / "path-tiny-sft", workspace / "models" / "path-tiny-reward")
     ran = run_feilun("-w", workspace, "train", recipe, "--resume")
     assert "is of another run" in ran.stderr
+    shutil.rmtree(workspace / "models" / "path-tiny-reward")
+    shutil.copytree(whole / "models" / "path-tiny-reward", workspace / "models" / "path-tiny-reward")
+    weights = workspace / "models" / "path-tiny-sft" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert "Stage sft: what it left in" in ran.stderr
+    assert "is not what it was: model.safetensors" in ran.stderr
 
 
 def test_a_second_run_of_the_name_is_refused_while_one_runs(recipe: Path, tmp_path: Path) -> None:

@@ -65,12 +65,13 @@ def trainer(
         objective = Ppo(value_weight=0.5)
     else:
         copies = 16
-        # With less of it a group may agree on an arm that pays little, and then learns nothing more: 2 of 8 initial weights.
-        objective = Grpo(beta=0.05)
+        objective = Grpo()
     if lora:
         attach(model, Lora(rank=4, alpha=8), 1)
     recipe = RolloutRecipe(**{
-        "prompts": 96 // copies, "sampling": Sampling(tokens=4), "epochs": 2, "penalty": 0.01, "unended": 0.1, **rollout
+        "prompts": 96 // copies, "sampling": Sampling(tokens=4), "epochs": 2, "unended": 0.1,
+        # With less of it a group may agree on an arm that pays little, and then learns nothing more: 2 of 8 initial weights.
+        "penalty": 0.01 if kind == "ppo" else 0.05, **rollout,
     })  # fmt: skip
 
     def learn(drawn: Drawn, penalty: float) -> dict[str, Tensor]:
@@ -79,7 +80,10 @@ def trainer(
                 drawn.old, drawn.reference, drawn.values, drawn.scores, drawn.counts, penalty=penalty, gamma=1,
                 lam=0.95, whiten=True,
             )  # fmt: skip
-        return {"old": drawn.old, "reference": drawn.reference, "advantages": of_group(drawn.scores, copies)}
+        return {
+            "old": drawn.old, "reference": drawn.reference, "advantages": of_group(drawn.scores, copies),
+            "penalty": torch.full_like(drawn.scores, penalty),
+        }  # fmt: skip
 
     rollouts = Rollouts(
         model, PROMPTS, judge, learn, recipe, job, copies=copies, rows=48, stop=[STOP], decode=str, pad_id=0,

@@ -115,8 +115,10 @@ def test_grpo(mean: Any) -> None:
     logits, values = leaves()
     now = logprobs(logits / 0.7)
     old, far = now + 0.2 * drawn("old", ROWS, LENGTH), now + 0.5 * drawn("far", ROWS, LENGTH)
-    given = batch(old=old, reference=far, advantages=drawn("advantages", ROWS))
-    objective = Grpo(beta=BETA, clip=(0.2, 0.3), mean=mean, temperature=0.7)
+    given = batch(
+        old=old, reference=far, advantages=drawn("advantages", ROWS), penalty=torch.full((ROWS,), BETA)
+    )
+    objective = Grpo(clip=(0.2, 0.3), mean=mean, temperature=0.7)
     check(f"grpo {mean}", objective, given, ROWS if mean == "answers" else given.learnt, logits, values)
 
 

@@ -213,7 +213,7 @@ class RolloutRecipe(_Part):
     penalty: float = Field(default=0.05, ge=0)
     """Weight of the divergence from the model before: of PPO's rewards, of GRPO's loss."""
     target: float | None = Field(default=None, gt=0)
-    """Nats of an answer near which the divergence is held, by a penalty that adapts (PPO). Default: the penalty stays."""
+    """Nats of an answer near which the divergence is held, by a penalty that adapts. Default: the penalty stays."""
     most: float | None = Field(default=100.0, gt=0)
     """Nats of an answer at which the run stops, since the policy has run away."""
     unended: float = Field(default=1.0, ge=0)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from feilun.jobs import Job
@@ -64,12 +65,17 @@ def reinforce(
         )
     else:
         copies = recipe.group
-        objective = Grpo(beta=rollout.penalty, clip=recipe.clip, mean=recipe.mean, temperature=temperature)
+        objective = Grpo(clip=recipe.clip, mean=recipe.mean, temperature=temperature)
 
     def learn(drawn: Drawn, penalty: float) -> dict[str, Tensor]:
         if isinstance(recipe, GrpoRecipe):
             advantages = of_group(drawn.scores, copies, scaled=recipe.scaled)
-            return {"old": drawn.old, "reference": drawn.reference, "advantages": advantages}
+            return {
+                "old": drawn.old,
+                "reference": drawn.reference,
+                "advantages": advantages,
+                "penalty": torch.full_like(drawn.scores, penalty),
+            }
         return experience(
             drawn.old,
             drawn.reference,

@@ -65,11 +65,13 @@ class Pipeline:
     workspace: Workspace
     job: Job
     world: World = field(default_factory=World)
+    _found_whole: set[str] = field(default_factory=set[str], init=False)
+    """Stages whose files have been read again."""
 
     def run(self) -> Path | None:
         """The report; None if the job was asked to stop before the end. Several processes each call this with their ``world``.
 
-        Raises `FeilunError` naming the stage if an artifact that a stage has left is gone or another, and what the stages raise.
+        Raises `FeilunError` naming the stage if an artifact that a stage has left is gone, altered or another, and what the stages raise.
         """
         check(self.recipe, self.beside)
         for stage in ORDER:
@@ -91,15 +93,23 @@ class Pipeline:
     # What is known beforehand.
 
     def _done(self, stage: str) -> bool:
-        """Whether the stage has left its artifact. Raises `FeilunError` if what it has left is gone, or another."""
+        """Whether the stage has left its artifact. Raises `FeilunError` if what it has left is gone, altered, or another."""
         made = self._part(stage).last("artifact")
         if made is None:
             return False
         folder = self._folder(stage)
-        found = Manifest.read(folder).id if (folder / MANIFEST).is_file() else None
-        if found == made["id"]:
+        found = Manifest.read(folder) if (folder / MANIFEST).is_file() else None
+        if found is None:
+            gone = ("is gone", "已不存在")
+        elif found.id != made["id"]:
+            gone = ("is of another run", "来自另一次运行")
+        elif stage in self._found_whole:
             return True
-        gone = ("is gone", "已不存在") if found is None else ("is of another run", "来自另一次运行")
+        elif altered := ", ".join(found.altered(folder)):
+            gone = (f"is not what it was: {altered}", f"已不是原来的内容：{altered}")
+        else:
+            self._found_whole.add(stage)
+            return True
         raise FeilunError(
             f"Stage {stage}: what it left in {folder} {gone[0]}. Put it back, or start anew without --resume; the stages "
             "before it are as they were.",
