@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from feilun.recipe import read_recipe
+from feilun.recipe import find_recipe, read_recipe, shipped
 from feilun.text import FeilunError
 from feilun.validation import invalid
 
@@ -156,3 +156,17 @@ def test_a_recipe_that_is_not_there_or_no_file_is_one_line(tmp_path: Path) -> No
             read_recipe(path, Recipe)
         assert fault.value.code == "recipe_invalid"
         assert str(path) in fault.value.text.zh
+
+
+def test_a_recipe_that_comes_with_feilun_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ppo", "train/ppo", "train/ppo.toml", "recipes/train/ppo.toml"):
+        assert find_recipe(name) == shipped("train/ppo.toml")
+    assert find_recipe("web") == shipped("data/web.toml")
+    assert find_recipe("recipes/eval/regression.jsonl") == shipped("eval/regression.jsonl")
+    for unknown in ("nothing", "../pyproject", "data", "*", str(tmp_path / "ppo")):
+        assert find_recipe(unknown) == Path(unknown)
+    (tmp_path / "ppo").write_text("")  # the user's own comes first
+    assert find_recipe("ppo") == Path("ppo")

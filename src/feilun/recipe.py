@@ -33,6 +33,23 @@ def shipped(path: str) -> Path:
     return (inside if inside.is_dir() else package.parents[1] / "recipes") / path
 
 
+def find_recipe(name: str) -> Path:
+    """The file that a command was given, else the recipe of that name that comes with Feilun.
+
+    ``recipes/train/ppo.toml``, ``train/ppo`` and ``ppo`` are the same where there is no such file; a name that means nothing
+    is returned as a path, for whoever reads it to say so.
+    """
+    path = Path(name)
+    if path.exists() or path.is_absolute():
+        return path
+    inside = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
+    at = shipped("") / inside
+    if at.is_file():
+        return at
+    named = list(shipped("").rglob(f"{inside}.toml")) if ".." not in inside.parts and inside.name else []
+    return named[0] if len(named) == 1 else path
+
+
 def read_recipe(path: Path, kind: type[M], overrides: Mapping[str, object] = _NOTHING) -> M:
     """The recipe in a TOML file, checked.
 

@@ -104,7 +104,7 @@ class World:
         said: Mapping[str, Given] = asking.ask_once(
             folder / "answers", made._candidate, questions, max_tokens=8
         )
-        ignorant = {key: Given("No idea.", True) for key in questions}
+        ignorant = {key: [Given("No idea.", True)] for key in questions}
         made._write_report(judge(asked, [], ignorant, said, margin=0.5, held_out=False))
         if promoted:
             promote(self.registry, self.store, made._candidate, job.id)

@@ -58,6 +58,9 @@ export interface Changed {
   after: string
   passed_before: boolean
   passed_after: boolean
+  /** So often was the present release asked, and so often did it pass: rounding alone changes some answers. */
+  asked_before: number
+  times_before: number | null
 }
 
 export interface Turn extends TurnSummary {

@@ -20,7 +20,7 @@ from feilun.commands.chat import printable
 from feilun.commands.extras import need_data
 from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.jobs import Job
-from feilun.recipe import read_recipe, shipped
+from feilun.recipe import find_recipe, read_recipe, shipped
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
@@ -98,7 +98,11 @@ def build(
         Path | None,
         typer.Argument(
             metavar="RECIPE.toml",
-            help=say("How (default: Feilun's own for web pages).", "配方（默认：飞轮自带的网页配方）。"),
+            parser=find_recipe,
+            help=say(
+                "A file, or the name of a recipe that comes with Feilun: web (the default), docs, gpt3-mix.",
+                "文件，或飞轮自带配方的名称：web（默认）、docs、gpt3-mix。",
+            ),
         ),
     ] = None,
     source: Annotated[
@@ -168,7 +172,10 @@ def decide(
     context: typer.Context,
     corpus: Corpus,
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.toml", help=say("With the new rules.", "含新规则的配方。"))
+        Path,
+        typer.Argument(
+            metavar="RECIPE.toml", parser=find_recipe, help=say("With the new rules.", "含新规则的配方。")
+        ),
     ],
     name: Name = None,
     workers: Workers = None,
@@ -184,6 +191,7 @@ def rescore(
         Path | None,
         typer.Argument(
             metavar="RECIPE.toml",
+            parser=find_recipe,
             help=say("With new rules (default: the corpus's own).", "含新规则的配方（默认：语料库自己的）。"),
         ),
     ] = None,

@@ -27,6 +27,7 @@ from feilun.evaluate.questions import Question, ask_all, read_questions
 from feilun.evaluate.results import Results
 from feilun.evaluate.run import Model, run_task
 from feilun.evaluate.task import Loaded, read_task
+from feilun.recipe import find_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace, sha256_file, write_atomically
 
@@ -57,6 +58,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar=say("TASK", "任务"),
+            parser=find_recipe,
             help=say(
                 "A task (.toml), or JSON lines of questions.",
                 "任务文件（.toml）或 JSON Lines 格式的题目文件。",

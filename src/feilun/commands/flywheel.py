@@ -16,6 +16,7 @@ from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume
 from feilun.commands.review import opened
 from feilun.jobs import Job, list_jobs
+from feilun.recipe import find_recipe
 from feilun.registry import Registry
 from feilun.text import say
 from feilun.workspace import Workspace
@@ -56,6 +57,7 @@ def turn(
         Path | None,
         typer.Argument(
             metavar="RECIPE.toml",
+            parser=find_recipe,
             help=say(
                 "How (default: the workspace's flywheel.toml, if there is one).",
                 "配方（默认：工作区的 flywheel.toml，若存在）。",

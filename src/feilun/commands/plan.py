@@ -22,6 +22,7 @@ from feilun.commands.plan_options import (
     show,
     workspace_of,
 )
+from feilun.recipe import find_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
@@ -116,7 +117,11 @@ def train(
     price: Price = None,
     recipe: Annotated[
         Path | None,
-        typer.Option("--from", help=say("One of our own recipes (TOML).", "本项目的训练配方（TOML）。")),
+        typer.Option(
+            "--from",
+            parser=find_recipe,
+            help=say("One of our own recipes (TOML).", "本项目的训练配方（TOML）。"),
+        ),
     ] = None,
     preset: Annotated[
         str | None,

@@ -20,7 +20,7 @@ from feilun.commands.jobs import follow, job_to_resume, tell_stopped
 from feilun.commands.pipeline import KIND, AskedPipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
-from feilun.recipe import differences, read_recipe
+from feilun.recipe import differences, find_recipe, read_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
@@ -47,7 +47,17 @@ HELP = say(
 
 def train(
     context: typer.Context,
-    recipe: Annotated[Path, typer.Argument(help=say("The recipe (TOML).", "配方（TOML）。"))],
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECIPE.toml",
+            parser=find_recipe,
+            help=say(
+                "The recipe: a file, or the name of one that comes with Feilun.",
+                "配方：文件，或飞轮自带配方的名称。",
+            ),
+        ),
+    ],
     source: Annotated[
         list[Path] | None,
         typer.Option(

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist, fmean, stdev
+from typing import TypeVar
+
+T = TypeVar("T", bound=float)
 
 MARGIN = 0.08
 """The drop in the share of passed prompts that a gate lets pass, unless told otherwise."""
@@ -18,18 +21,24 @@ MARGIN = 0.08
 Results = Mapping[str, bool | None]
 """By the prompt's id: it passed, it failed, or (None) could not be scored."""
 
+Shares = Mapping[str, float | None]
+"""The same of prompts that may have been asked several times: the share that passed, 0 to 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """How many prompts ended how, before and after. Raises `ValueError` for counts that cannot be, or all of them 0."""
+    """How many prompts ended how, before and after: whole numbers, unless some were asked several times.
 
-    both: int
+    Raises `ValueError` for counts that cannot be, or all of them 0.
+    """
+
+    both: float
     """Passed before and after."""
-    won: int
+    won: float
     """Pass only after."""
-    lost: int
+    lost: float
     """Passed only before."""
-    neither: int
+    neither: float
 
     def __post_init__(self) -> None:
         if min(self.both, self.won, self.lost, self.neither) < 0 or self.n == 0:
@@ -49,10 +58,23 @@ class Paired:
             neither=pairs.count((False, False)),
         )
 
+    @classmethod
+    def of_shares(cls, before: Shares, after: Shares) -> Paired:
+        """The same of shares. `won` and `lost` are those of a table of whole changes with the same sum and the same sum of
+        squares, which are what the tests and intervals go by: a prompt that passes every second time says less than one
+        that always did, and with shares of 0 and 1 alone this is `of`.
+        """
+        pairs = list(zip(*_scored([before, after]), strict=True))
+        change = math.fsum(new - old for old, new in pairs)
+        squares = max(math.fsum((new - old) ** 2 for old, new in pairs), abs(change))
+        won, lost = (squares + change) / 2, (squares - change) / 2
+        both = min(max(math.fsum(new for _, new in pairs) - won, 0), len(pairs) - won - lost)
+        return cls(both=both, won=won, lost=lost, neither=max(len(pairs) - both - won - lost, 0))
+
     @property
     def n(self) -> int:
         """Prompts compared."""
-        return self.both + self.won + self.lost + self.neither
+        return round(self.both + self.won + self.lost + self.neither)
 
     @property
     def difference(self) -> float:
@@ -87,12 +109,12 @@ class Paired:
         The exact one-sided test of Q. McNemar, "Note on the sampling error of the difference between correlated
         proportions or percentages", Psychometrika 12 (1947): then each is won with probability 1/2.
         """
-        return _sign_test(self.won, self.won + self.lost)
+        return _sign_test(math.floor(self.won), math.ceil(self.lost))
 
     @property
     def p_worse(self) -> float:
         """The same of the losses."""
-        return _sign_test(self.lost, self.won + self.lost)
+        return _sign_test(math.floor(self.lost), math.ceil(self.won))
 
     def _mirrored(self) -> Paired:
         return Paired(self.both, self.lost, self.won, self.neither)
@@ -180,13 +202,13 @@ def smallest_effect(n: int, discordant_rate: float, power: float = 0.8, alpha: f
     return round(_first(shows, 0.0, largest, 1e-5), 4) if shows(largest) else None
 
 
-def _scored(runs: Sequence[Results]) -> list[list[bool]]:
+def _scored(runs: Sequence[Mapping[str, T | None]]) -> list[list[T]]:
     """The runs' results, in one order, of the prompts that could be scored in all of them."""
     for run in runs[1:]:
         if strange := sorted(run.keys() ^ runs[0].keys()):
             raise ValueError(f"not the same prompts: {', '.join(strange[:3])} ({len(strange)} in all)")
     rows = [[run[prompt] for run in runs] for prompt in runs[0]]
-    scored = [[bool(result) for result in row] for row in rows if None not in row]
+    scored = [[result for result in row if result is not None] for row in rows if None not in row]
     if not scored:
         raise ValueError(f"none of {len(rows)} prompts could be scored in all {len(runs)} runs")
     return [list(column) for column in zip(*scored, strict=True)]
@@ -207,8 +229,9 @@ def _first(holds: Callable[[float], bool], low: float, high: float, within: floa
     return high
 
 
-def _sign_test(k: int, m: int) -> float:
-    """Chance of at least ``k`` heads in ``m`` throws of a coin; whole numbers up to the one division."""
+def _sign_test(heads: int, tails: int) -> float:
+    """Chance of at least so many heads in as many throws of a coin; whole numbers up to the one division."""
+    k, m = heads, heads + tails
     return sum(math.comb(m, i) for i in range(k, m + 1)) / 2**m
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -113,31 +114,59 @@ def ask_once(
     done: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> dict[str, Answer]:
     """`ask`, but no release is asked the same thing twice: its answers are kept in ``folder``."""
+    draws = ask_or_recall(folder, release, questions, max_tokens=max_tokens, threads=threads, done=done)
+    return {name: answers[0] for name, answers in draws.items()}
+
+
+def ask_or_recall(
+    folder: Path,
+    release: Release,
+    questions: Mapping[str, Messages],
+    *,
+    max_tokens: int,
+    threads: int | None = None,
+    done: Callable[[int, int], object] = lambda _done, _all: None,
+) -> dict[str, list[Answer]]:
+    """`ask_once`, with all answers that are kept of each question: a release that comes with Feilun has been asked several
+    times, in other company each time.
+    """
     kept = _kept(folder, release, max_tokens)
-    keys = {name: _key(messages) for name, messages in questions.items()}
+    keys = {name: key(messages) for name, messages in questions.items()}
     new = {name: messages for name, messages in questions.items() if keys[name] not in kept}
     if new:
         answers = ask(release, new, max_tokens=max_tokens, threads=threads, done=done)
-        kept |= {keys[name]: (answer.text, answer.ended) for name, answer in answers.items()}
-        write_atomically(folder / _name(release, max_tokens), orjson.dumps(kept).decode())
-    return {name: Answer(*kept[key]) for name, key in keys.items()}
+        kept |= {keys[name]: [answer] for name, answer in answers.items()}
+        keep(folder, release, kept, max_tokens=max_tokens)
+    return {name: kept[key] for name, key in keys.items()}
+
+
+def keep(folder: Path, release: Release, answers: Mapping[str, Sequence[Answer]], *, max_tokens: int) -> None:
+    """Write what a release has answered, by `key`."""
+    rows = {key: [(answer.text, answer.ended) for answer in given] for key, given in answers.items()}
+    write_atomically(folder / _name(release, max_tokens), orjson.dumps(rows).decode())
 
 
 def unanswered(folder: Path, release: Release, questions: Iterable[Messages], *, max_tokens: int) -> int:
     """How many of ``questions`` `ask_once` would ask."""
     kept = _kept(folder, release, max_tokens)
-    return sum(_key(messages) not in kept for messages in questions)
+    return sum(key(messages) not in kept for messages in questions)
 
 
-def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, tuple[str, bool]]:
+def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, list[Answer]]:
     places = (place / _name(release, max_tokens) for place in (folder, shipped(ANSWERS)))
     known = next((path for path in places if path.exists()), None)
-    return orjson.loads(known.read_bytes()) if known else {}
+    rows: dict[str, Any] = orjson.loads(known.read_bytes()) if known else {}
+    # Files of earlier versions have one answer to each.
+    return {
+        key: [Answer(*given) for given in (answers if isinstance(answers[0], list) else [answers])]
+        for key, answers in rows.items()
+    }
 
 
 def _name(release: Release, max_tokens: int) -> str:
     return f"{release.id.partition(':')[2]}-{max_tokens}.json"
 
 
-def _key(messages: Messages) -> str:
+def key(messages: Messages) -> str:
+    """What an answer to these messages is kept under."""
     return hashlib.sha256(orjson.dumps(messages)).hexdigest()

@@ -2,7 +2,10 @@
 
 It must be better where it was meant to be, and must not be worse elsewhere: not in either language of the regression
 suite by the margin or more, and not in safety. Both releases answer the same questions, and only answers that changed
-count (`feilun.evaluate.paired`). Training is noisy: how much is known from other seeds (`feilun.flywheel.noise`).
+count (`feilun.evaluate.paired`). Training is noisy: how much is known from other seeds (`feilun.flywheel.noise`). So is
+rounding: with the weights that are served one verdict in ten changes with the company in which a question is asked, and
+a release whose answers were drawn once looks better than it is where it was right by a hair. So the release that comes with
+Feilun has been asked several times, and counts with its mean.
 
 A large suite is asked by halves. If the first half decides, or decides one language, the other is not asked; both looks are at
 a level that leaves the chance of a wrong promotion what it is with one (S. Pocock, "Group sequential methods in the design and
@@ -13,7 +16,8 @@ with Applications to Clinical Trials" (2000), table 2.1).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from statistics import NormalDist
 from typing import Literal, get_args
 
@@ -43,12 +47,12 @@ class Compared(BaseModel):
 
     part: Part
     n: int
-    before: int
-    """Questions that the present release passes,"""
+    before: float
+    """Questions that the present release passes, in the mean of the times it was asked,"""
     after: int
     """and the candidate."""
-    won: int
-    lost: int
+    won: float
+    lost: float
     difference: float
     low: float
     high: float
@@ -76,9 +80,19 @@ class Changed(BaseModel):
     question: str
     wanted: str | None
     before: str
+    """An answer of the side that the present release was on most of the times it was asked."""
     after: str
     passed_before: bool
     passed_after: bool
+    asked_before: int = 1
+    """So often was the present release asked,"""
+    times_before: int | None = None
+    """and so often did it pass. None: in a report of before that was counted."""
+
+    @property
+    def share_before(self) -> float:
+        """Of the times that the present release was asked, how many it passed."""
+        return self.passed_before if self.times_before is None else self.times_before / self.asked_before
 
 
 class Verdict(BaseModel):
@@ -91,6 +105,8 @@ class Verdict(BaseModel):
     """Questions of the suite that were not asked, since the others had decided."""
     seeds: int | None = None
     """From how many seeds the noise is known. None: it is not measured for this suite and base model."""
+    asked_before: int = 1
+    """How often the present release was asked the questions of the suite, at most."""
     parts: list[Compared]
     changed: list[Changed]
 
@@ -121,6 +137,13 @@ class Verdict(BaseModel):
                 Text(
                     f"{self.left} questions of the suite were not needed: the first half had decided.",
                     f"测试集中有 {self.left} 个问题无需再问：前一半已足以判断。",
+                )
+            )
+        if self.asked_before > 1:
+            lines.append(
+                Text(
+                    f"The present release counts with its mean of {self.asked_before} times, since rounding alone changes some answers.",
+                    f"仅舍入误差就会改变部分回答，因此当前版本按问答 {self.asked_before} 次的平均值计算。",
                 )
             )
         return [*lines, *(_words(part, self.held_out) for part in self.parts), self._of_noise()]
@@ -166,7 +189,7 @@ def second_look(first: Sequence[Question], suite: Sequence[Question], verdict: V
 def judge(
     target: Sequence[Row],
     suite: Sequence[Question],
-    before: Mapping[str, Answer],
+    before: Mapping[str, Sequence[Answer]],
     after: Mapping[str, Answer],
     *,
     margin: float,
@@ -175,7 +198,7 @@ def judge(
     left: int = 0,
     noise: NoiseFloor | None = None,
 ) -> Verdict:
-    """Compare the answers of the present release and of the candidate.
+    """Compare the answers of the present release, each as often as it was given, and of the candidate.
 
     ``target``: rows of a data set (their ``item`` is the key of the answers), whose last message is the wanted answer;
     ``suite``: questions with checks, keyed by their id, of which ``left`` more were not asked; ``level``: one-sided, of a
@@ -193,50 +216,63 @@ def judge(
         held_out=held_out,
         left=left,
         seeds=len(noise.seeds) if noise else None,
+        asked_before=max((row.asked_before for row in rows), default=1),
         parts=parts,
         changed=[row for row in rows if row.part == "target" or row.passed_before != row.passed_after],
     )
 
 
 def _of_target(
-    target: Sequence[Row], before: Mapping[str, Answer], after: Mapping[str, Answer]
+    target: Sequence[Row], before: Mapping[str, Sequence[Answer]], after: Mapping[str, Answer]
 ) -> Iterator[Changed]:
     for row in target:
         key, asked, wanted = row["item"], row["messages"][-2]["content"], row["messages"][-1]["content"]
-        old, new = before[key].text, after[key].text
-        yield Changed(
-            part="target",
-            id=key,
-            question=asked,
-            wanted=wanted,
-            before=old,
-            after=new,
-            passed_before=says(old, wanted, asked),
-            passed_after=says(new, wanted, asked),
-        )
+
+        def told(answer: Answer, wanted: str = wanted, asked: str = asked) -> bool:
+            return says(answer.text, wanted, asked)
+
+        yield _changed("target", key, asked, wanted, before[key], after[key], told)
 
 
 def _of_suite(
-    suite: Sequence[Question], before: Mapping[str, Answer], after: Mapping[str, Answer]
+    suite: Sequence[Question], before: Mapping[str, Sequence[Answer]], after: Mapping[str, Answer]
 ) -> Iterator[Changed]:
     for question in suite:
-        old, new = before[question.id], after[question.id]
-        yield Changed(
-            part=part_of(question),
-            id=question.id,
-            question=question.messages[-1].content,
-            wanted=None,
-            before=old.text,
-            after=new.text,
-            passed_before=holds(question, old),
-            passed_after=holds(question, new),
-        )
+        old, new, asked = before[question.id], after[question.id], question.messages[-1].content
+        yield _changed(part_of(question), question.id, asked, None, old, new, partial(holds, question))
+
+
+def _changed(
+    part: Part,
+    key: str,
+    asked: str,
+    wanted: str | None,
+    before: Sequence[Answer],
+    after: Answer,
+    passes: Callable[[Answer], bool],
+) -> Changed:
+    verdicts = [passes(answer) for answer in before]
+    mostly = 2 * sum(verdicts) >= len(verdicts)
+    return Changed(
+        part=part,
+        id=key,
+        question=asked,
+        wanted=wanted,
+        before=before[verdicts.index(mostly)].text,
+        after=after.text,
+        passed_before=mostly,
+        passed_after=passes(after),
+        asked_before=len(verdicts),
+        times_before=sum(verdicts),
+    )
 
 
 def _compared(
     part: Part, rows: Sequence[Changed], margin: float, level: float, noise: Noise | None
 ) -> Compared:
-    pairs = Paired.of({row.id: row.passed_before for row in rows}, {row.id: row.passed_after for row in rows})
+    pairs = Paired.of_shares(
+        {row.id: row.share_before for row in rows}, {row.id: row.passed_after for row in rows}
+    )
     low, high = pairs.interval(2 * level - 1)
     if part == "target":
         passed = pairs.won > pairs.lost and pairs.p_better <= ALPHA
@@ -248,8 +284,8 @@ def _compared(
     return Compared(
         part=part,
         n=pairs.n,
-        before=pairs.both + pairs.lost,
-        after=pairs.both + pairs.won,
+        before=sum(row.share_before for row in rows),
+        after=sum(row.passed_after for row in rows),
         won=pairs.won,
         lost=pairs.lost,
         difference=pairs.difference,
@@ -284,8 +320,8 @@ def _words(part: Compared, held_out: bool) -> Text:
             )
         )
     return Text(
-        f"{mark} {name.en}: {part.before} of {part.n} before, {part.after} after ({part.difference:+.0%}, {part.level:.0%} interval "
+        f"{mark} {name.en}: {part.before:.0f} of {part.n} before, {part.after} after ({part.difference:+.0%}, {part.level:.0%} interval "
         f"{part.low:+.0%} to {part.high:+.0%})" + "".join(f"; {line.en}" for line in said),
-        f"{mark} {name.zh}：之前 {part.before}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，{part.level:.0%} 区间 "
+        f"{mark} {name.zh}：之前 {part.before:.0f}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，{part.level:.0%} 区间 "
         f"{part.low:+.0%} 至 {part.high:+.0%}）" + "".join(f"；{line.zh}" for line in said),
     )

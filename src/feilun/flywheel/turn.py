@@ -18,7 +18,7 @@ from pathlib import Path
 from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
-from feilun.flywheel.asking import Messages, ask_once
+from feilun.flywheel.asking import Messages, ask_or_recall
 from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks, second_look
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
@@ -128,7 +128,7 @@ class Turn:
             "gate",
             passed=verdict.passed,
             **{
-                part.part: f"{part.before} -> {part.after} of {part.n}{'' if part.passed else ' !'}"
+                part.part: f"{part.before:.0f} -> {part.after} of {part.n}{'' if part.passed else ' !'}"
                 for part in verdict.parts
             },
         )
@@ -142,7 +142,8 @@ class Turn:
         return judge(
             target,
             asked,
-            *(self._answers(release, questions) for release in (self._before, self._candidate)),
+            self._answers(self._before, questions),
+            {key: answers[0] for key, answers in self._answers(self._candidate, questions).items()},
             margin=self.recipe.gate.margin,
             held_out=bool(apart),
             level=level,
@@ -154,14 +155,16 @@ class Turn:
         own = self.recipe.gate.suite
         return read_questions(Path(own) if own else shipped("eval/regression.jsonl"))
 
-    def _answers(self, release: Release, asked: dict[str, Messages]) -> dict[str, Answer]:
+    def _answers(self, release: Release, asked: dict[str, Messages]) -> dict[str, list[Answer]]:
         def done(count: int, of: int) -> None:
             if count % 20 == 0 or count == of:
                 self.job.emit("asked", release=release.id, step=count, steps=of)
 
         rules = self.recipe.gate
         folder = self.workspace.path / "answers"
-        return ask_once(folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done)
+        return ask_or_recall(
+            folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done
+        )
 
     def _promote(self) -> None:
         registry, rules, release = Registry(self.workspace), self.recipe.promote, self._candidate
