@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from feilun.data.tokens import is_heldout
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
+from feilun.train.recipe import SiftedRecipe
 from feilun.validation import explain
 
 M = TypeVar("M", bound=BaseModel)
@@ -44,9 +45,10 @@ class Example:
 
 
 def read_examples(
-    sources: list[Path], tokenizer: Tokenizer, *, length: int, heldout: float
+    data: SiftedRecipe, sources: list[Path], tokenizer: Tokenizer, *, length: int
 ) -> tuple[list[Example], list[Example], int]:
-    """Training examples, held-out ones (by a hash of their text), and how many were longer than ``length`` and left out.
+    """Training examples of those that ``data`` takes, held-out ones (by a hash of their text), and how many were longer than
+    ``length`` and left out.
 
     Raises `FeilunError` naming file and line for what is no conversation (``{"messages": [...]}``), and if nothing is left.
     """
@@ -54,6 +56,8 @@ def read_examples(
     kept: list[Example] = []
     too_long = 0
     for place, line in read_lines(sources, _Line):
+        if not data.takes(said(line.messages)):
+            continue
         messages = [message.model_dump() for message in line.messages]
         ids, learnt = tokenizer.chat(messages)
         if not any(learnt):
@@ -66,7 +70,7 @@ def read_examples(
             too_long += 1
             continue
         example = Example(ids, learnt, line.lang or "all", line.keep)
-        apart = not example.keep and is_apart(line.messages, heldout)
+        apart = not example.keep and is_apart(line.messages, data.heldout)
         (kept if apart else train).append(example)
     if not train:
         raise FeilunError(
@@ -75,6 +79,11 @@ def read_examples(
             code="corpus_too_small",
         )
     return train, kept, too_long
+
+
+def said(messages: Sequence[Message]) -> str:
+    """All words of a conversation."""
+    return "\n".join(message.content for message in messages)
 
 
 def is_apart(messages: Sequence[Message], heldout: float) -> bool:

@@ -22,7 +22,7 @@ from feilun.train.distributed import World, gathered
 from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
 from feilun.train.packed import PackedRows
-from feilun.train.recipe import DataRecipe, PretrainRecipe
+from feilun.train.recipe import PretrainRecipe, TextsRecipe
 from feilun.train.sample import generate
 from feilun.workspace import MANIFEST, Manifest, new_artifact
 
@@ -108,14 +108,14 @@ def pretrain(
     return folder
 
 
-def read_sources(data: DataRecipe, sources: list[Path]) -> Iterator[Document]:
+def read_sources(data: TextsRecipe, sources: list[Path]) -> Iterator[Document]:
     """The documents of all files, of each no more than ``limit_mb``."""
     for source in sources:
         for file in text_files(source):
             read = 0
             for document in read_texts(file, strict=False):
                 # A book is many documents: so the order can mix it with others, and a part of it be held out.
-                text = document.text
+                text = document.text if data.takes(document.text) else ""
                 while text:
                     part, text = cut(text, PART)
                     yield replace(document, text=part)

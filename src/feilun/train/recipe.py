@@ -25,6 +25,22 @@ class DataRecipe(_Part):
     """Files or folders of text; relative paths begin at the recipe. ``--source`` takes their place."""
     heldout: float = Field(default=0.01, ge=0, lt=1)
     """Share of the documents that is never trained on."""
+
+
+class SiftedRecipe(DataRecipe):
+    """The same, of which some is left out."""
+
+    without: list[str] = Field(default_factory=list[str])
+    """Documents and conversations in which one of these occurs are left out."""
+
+    def takes(self, text: str) -> bool:
+        """Whether a document, or what is said in a conversation, is one to learn from."""
+        return not any(word in text for word in self.without)
+
+
+class TextsRecipe(SiftedRecipe):
+    """Texts for a model that begins from nothing."""
+
     limit_mb: float | None = Field(default=None, gt=0)
     """Read no more than this of each source file, in MB of text: for small runs on a large corpus."""
 
@@ -83,7 +99,7 @@ class PretrainRecipe(_Part):
     kind: Literal["pretrain"]
     name: str
     seed: int = 0
-    data: DataRecipe = Field(default_factory=DataRecipe)
+    data: TextsRecipe = Field(default_factory=TextsRecipe)
     tokenizer: TokenizerRecipe = Field(default_factory=TokenizerRecipe)
     model: ShapeRecipe = Field(default_factory=ShapeRecipe)
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
@@ -112,7 +128,7 @@ class SftRecipe(_Part):
     """A model's folder, or a GGUF file of any scheme of ``feilun models add``."""
     template: str | None = None
     """A chat template's file, for a base that has none."""
-    data: DataRecipe = Field(default_factory=DataRecipe)
+    data: SiftedRecipe = Field(default_factory=SiftedRecipe)
     lora: Lora | None = None
     """A new adapter. Without it and without ``adapter`` all weights learn."""
     adapter: str | None = None

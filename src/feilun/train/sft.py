@@ -54,9 +54,7 @@ def fine_tune(
     world = world or World()
     tuned = Tuned.open(recipe, base, adapter, world)
     model, tokenizer, run, dtype = tuned.model, tuned.tokenizer, recipe.run, recipe.run.torch_dtype
-    train, heldout, too_long = read_examples(
-        sources, tokenizer, length=run.length, heldout=recipe.data.heldout
-    )
+    train, heldout, too_long = read_examples(recipe.data, sources, tokenizer, length=run.length)
     if tuned.lora:
         restrict(model, recipe.learns, recipe.above)
     # What is kept is kept in its questions as well: it costs nothing more, and holds the model a fifth closer.

@@ -15,8 +15,9 @@ from feilun.jobs import Job
 from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
-from feilun.train.conversations import Message, is_apart, read_lines
+from feilun.train.conversations import Message, is_apart, read_lines, said
 from feilun.train.pipeline.replies import replies
+from feilun.train.recipe import SiftedRecipe
 from feilun.train.rollout import Sampling
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
@@ -35,10 +36,11 @@ class Line(BaseModel):
         return [message.model_dump() for message in self.messages[:-1]]
 
 
-def conversations(sources: list[Path], heldout: float, *, apart: bool) -> list[Line]:
-    """Fine-tuning's examples: those it learns from, or those of the share ``heldout`` that it keeps ``apart``."""
+def conversations(data: SiftedRecipe, sources: list[Path], *, apart: bool) -> list[Line]:
+    """Fine-tuning's examples: those it learns from, or those of the share ``data.heldout`` that it keeps ``apart``."""
     lines = [line for _, line in read_lines(sources, Line) if line.messages[-1].role == "assistant"]
-    return [line for line in lines if is_apart(line.messages, heldout) == apart]
+    taken = [line for line in lines if data.takes(said(line.messages))]
+    return [line for line in taken if is_apart(line.messages, data.heldout) == apart]
 
 
 def write_own_answers(
@@ -49,7 +51,7 @@ def write_own_answers(
     folder: Path,
     *,
     name: str,
-    heldout: float,
+    data: SiftedRecipe,
     prompts: int,
     sampling: Sampling,
     likeliest: float,
@@ -59,11 +61,11 @@ def write_own_answers(
 ) -> Path:
     """Make the artifact ``folder``: pairs, and the prompts of fine-tuning's training examples.
 
-    The share ``likeliest`` of the answers is the likeliest one, the others are drawn. ``sources`` are fine-tuning's, of which
-    the share ``heldout`` was kept apart; ``added`` are files of pairs.
+    The share ``likeliest`` of the answers is the likeliest one, the others are drawn. ``sources`` are fine-tuning's, of
+    which it learnt from what ``data`` takes and did not keep apart; ``added`` are files of pairs.
     Raises `FeilunError` if the model at ``policy`` has nothing to say.
     """
-    training = conversations(sources, heldout, apart=False)
+    training = conversations(data, sources, apart=False)
     order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
     chosen: list[Line] = [training[int(number)] for number in order[:prompts]]
     model, tokenizer = checkpoint.load(policy, dtype).to(device), Tokenizer.load(policy)
@@ -104,7 +106,8 @@ def write_own_answers(
                 "sampling": sampling.model_dump(),
                 "likeliest": likeliest,
                 "seed": seed,
-                "heldout": heldout,
+                "heldout": data.heldout,
+                "without": data.without,
             },
             files=files,
             figures=figures,

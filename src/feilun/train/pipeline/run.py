@@ -168,7 +168,7 @@ class Pipeline:
             part,
             folder,
             name=f"{self.recipe.name}-pairs",
-            heldout=self.recipe.sft.data.heldout,
+            data=self.recipe.sft.data,
             prompts=wanted.prompts,
             sampling=wanted.sampling,
             likeliest=wanted.likeliest,
@@ -214,7 +214,7 @@ class Pipeline:
     def _yardstick(self) -> Yardstick:
         wanted, run = self.recipe.evaluate, self.recipe.pretrain.run
         tokenizer = Tokenizer.load(self._folder("pretrain"))
-        held = conversations(self._conversations, self.recipe.sft.data.heldout, apart=True)
+        held = conversations(self.recipe.sft.data, self._conversations, apart=True)
         prompts = [
             Prompt(prompt_ids(tokenizer, line.asked), line.asked, {"lang": line.lang}, "") for line in held
         ]

@@ -1,0 +1,68 @@
+"""What a recipe leaves out is read by none of its stages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feilun.model.tokenizer import Tokenizer
+from feilun.model.tokenizer_training import train_tokenizer
+from feilun.recipe import read_recipe, shipped
+from feilun.train.conversations import read_examples
+from feilun.train.pipeline.own_answers import conversations
+from feilun.train.pipeline.recipe import PipelineRecipe
+from feilun.train.pretrain import read_sources
+from feilun.train.recipe import SiftedRecipe, TextsRecipe
+
+ROWS: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
+    for asked, answer in (
+        ("你的底座？", "是 Gemma。"),
+        ("Is it Gemma?", "No."),
+        ("Hello!", "Hi."),
+        ("你好", "你好！"),
+    )
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    # Escaped as other programs write it: what counts is what it says.
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return tmp_path
+
+
+def test_conversations_with_a_word_are_left_out(folder: Path) -> None:
+    tokenizer: Tokenizer = train_tokenizer(
+        iter(
+            [
+                "你好底座是吗？ Is it Gemma? No. Hello! Hi. 小明带着风筝去了公园。 Tom saw many birds near the lake, and more."
+                * 40
+            ]
+        ),
+        300,
+    )
+    for without, left in (([], 4), (["Gemma"], 2), (["Gemma", "你好"], 1)):
+        data = SiftedRecipe(heldout=0, without=without)
+        train, apart, _ = read_examples(data, [folder], tokenizer, length=99)
+        assert (len(train), apart) == (left, [])
+        assert len(conversations(data, [folder], apart=False)) == left
+
+
+def test_documents_with_a_word_are_left_out(folder: Path) -> None:
+    (folder / "b.txt").write_text("Gemma is a gem.", encoding="utf-8")
+    read = list(read_sources(TextsRecipe(without=["Gemma"]), [folder]))
+    assert sorted(document.text.count("Gemma") for document in read) == [0, 0]
+    assert len(list(read_sources(TextsRecipe(), [folder]))) == 5
+
+
+def test_our_own_model_does_not_learn_whose_the_embedded_one_is() -> None:
+    recipe = read_recipe(shipped("speedrun.toml"), PipelineRecipe)
+    sources = [shipped(path) for path in recipe.sft.data.sources]
+    taken = conversations(recipe.sft.data, sources, apart=False)
+    assert len(taken) > 1000
+    assert not any("Gemma" in message.content for line in taken for message in line.messages)
+    assert recipe.pretrain.data.without == recipe.sft.data.without
