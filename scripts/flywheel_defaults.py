@@ -18,7 +18,7 @@ import random
 from pathlib import Path
 
 from feilun.evaluate.questions import Answer, read_questions
-from feilun.flywheel.asking import ask, keep, key
+from feilun.flywheel.asking import ask, file_name, key, write_answers
 from feilun.flywheel.build import read
 from feilun.flywheel.recipe import GateRecipe
 from feilun.registry.builtin import ASSISTANT
@@ -45,7 +45,7 @@ def main() -> None:
         given = ask(ASSISTANT, {name: asked[name] for name in order}, max_tokens=tokens, threads=ENGINES)
         for name, answer in given.items():
             draws[key(asked[name])].append(answer)
-    keep(folder / "answers", ASSISTANT, draws, max_tokens=tokens)
+    write_answers(folder / "answers" / file_name(ASSISTANT, tokens), draws)
     rows = read(folder / "replay.jsonl")
     questions = {str(number): row["messages"][:-1] for number, row in enumerate(rows)}
     answers = ask(ASSISTANT, questions, max_tokens=TOKENS, threads=ENGINES)

@@ -386,6 +386,14 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
             '"chosen": {"role": "assistant", "content": "a"}, "rejected": {"role": "assistant", "content": "a"}}',
             "both sides are the same",
         ),
+        (
+            '"chosen": {"role": "assistant", "content": "a"}, "rejected": {"role": "assistant", "content": "a "}}',
+            "both sides are the same",
+        ),
+        (
+            '"chosen": {"role": "assistant", "content": "a"}, "rejected": {"role": "assistant", "content": " "}}',
+            "an answer is empty",
+        ),
         ('"chosen": {"content": "a"', "not valid JSON"),
         ('"chosen": "a", "rejected": "b"}', ""),
         (

@@ -14,6 +14,7 @@ from feilun.evaluate.questions import Answer, read_questions
 from feilun.flywheel import noise
 from feilun.flywheel.gate import judge
 from feilun.flywheel.noise import NoiseFloor, measured, noise_of, suite_id
+from feilun.flywheel.recipe import TurnRecipe
 from feilun.recipe import shipped
 from feilun.registry.builtin import ASSISTANT
 
@@ -113,5 +114,9 @@ def test_the_shipped_one_is_of_the_shipped_suite_and_release() -> None:
     suite = read_questions(shipped("eval/regression.jsonl"))
     assert measured(suite, ASSISTANT.sha256) == floor, "run scripts/flywheel_noise.py again"
     assert floor.release == ASSISTANT.id
+    how = TurnRecipe().model_dump(
+        mode="json", include={"build", "train", "gate"}, exclude={"train": {"seed"}}
+    )
+    assert floor.recipe == how, "the default turn trains otherwise now: run scripts/flywheel_noise.py again"
     assert {part: one.n for part, one in floor.parts.items()} == {"zh": 220, "en": 220, "safety": 60}
     assert json.loads(path.read_text())["parts"]["zh"]["runs"] == len(floor.seeds) >= 3

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { useT } from '../i18n'
-import type { Changed, Part } from './api'
+import { type Changed, type Part, sometimes } from './api'
 import { Choices } from './Choices'
 import { Tag, Text } from './parts'
 
@@ -39,19 +39,19 @@ function Row({ row }: { row: Changed }) {
         {row.wanted !== null && ` · ${words.wanted}: ${row.wanted}`}
       </p>
       <div className="grid gap-2 md:grid-cols-2">
-        <Text label={words.before} beside={<Passed passed={row.passed_before} times={times(row)} />}>{row.before || words.noText}</Text>
+        <Text label={words.before} beside={<Passed passed={row.passed_before} times={sometimes(row) ? words.times(row.times_before ?? 0, row.asked_before) : undefined} />}>{row.before || words.noText}</Text>
         <Text label={words.after} beside={<Passed passed={row.passed_after} />}>{row.after || words.noText}</Text>
       </div>
     </li>
   )
 }
 
-function Passed({ passed, times = '' }: { passed: boolean; times?: string }) {
+function Passed({ passed, times }: { passed: boolean; times?: string | undefined }) {
   const words = useT().flywheel.turn
-  return <Tag tone={passed ? 'good' : 'bad'}>{(passed ? `✓ ${words.right}` : `✗ ${words.wrong}`) + times}</Tag>
-}
-
-/** How often the present release was right, where it was asked more than once and not always the same came of it. */
-function times({ times_before: right, asked_before: asked }: Changed) {
-  return right === null || right % asked === 0 ? '' : ` ${right}/${asked}`
+  return (
+    <Tag tone={passed ? 'good' : 'bad'}>
+      {passed ? `✓ ${words.right}` : `✗ ${words.wrong}`}
+      {times && ` · ${times}`}
+    </Tag>
+  )
 }

@@ -86,7 +86,7 @@ function saidOf(step: Step, { events, passed, state }: Turn, words: ReturnType<t
     if (typeof last.loss === 'number') said.push(words.loss(last.loss.toFixed(2)))
     return state === 'running' && at < of ? [...said, words.left(left)] : said
   }
-  if (step === 'asked') return askedOf(events).map(({ step: at, steps }, which) => words.askedOf(words.asked[which] ?? '', at, steps))
+  if (step === 'asked') return askedOf(events).map(({ step: at, steps, candidate }) => words.askedOf(words.asked[candidate ? 1 : 0] ?? '', at, steps))
   if (step === 'gate') return passed === null ? [] : [passed ? words.opened : words.closed]
   if (!happened) return []
   if (step === 'promoted') return [words.promoted(shortId(String(happened.release)))]

@@ -63,6 +63,9 @@ export interface Changed {
   times_before: number | null
 }
 
+/** Whether the present release, asked more than once, was right now and then. */
+export const sometimes = ({ times_before: right, asked_before: asked }: Changed) => right !== null && right > 0 && right < asked
+
 export interface Turn extends TurnSummary {
   events: TurnEvent[]
   verdict: { passed: boolean; held_out: boolean; changed: Changed[] } | null

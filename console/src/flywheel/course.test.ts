@@ -26,6 +26,12 @@ describe('courseOf', () => {
 describe('askedOf', () => {
   it('keeps the newest count of each release', () => {
     const asked = (release: string, step: number) => ({ event: 'asked', time: 0, release, step, steps: 230 })
-    expect(askedOf([asked('a', 20), asked('a', 230), asked('b', 40)])).toEqual([{ step: 230, steps: 230 }, { step: 40, steps: 230 }])
+    const [before, after] = [{ step: 230, steps: 230, candidate: false }, { step: 40, steps: 230, candidate: true }]
+    expect(askedOf([asked('a', 20), asked('a', 230), asked('b', 20), asked('b', 40)])).toEqual([before, after])
+    expect(askedOf([{ ...asked('a', 230), candidate: false }, { ...asked('b', 40), candidate: true }])).toEqual([before, after])
+  })
+
+  it('knows the candidate where the present release had been asked all before', () => {
+    expect(askedOf([{ event: 'asked', time: 0, release: 'b', candidate: true, step: 40, steps: 230 }])).toEqual([{ step: 40, steps: 230, candidate: true }])
   })
 })

@@ -25,13 +25,16 @@ export interface Asked {
   /** Answers that there are, of how many. */
   step: number
   steps: number
+  candidate: boolean
 }
 
-/** How far the questions are, first of the present release and then of the candidate. */
+/** How far the questions are, of the present release (which may have been asked all before) and of the candidate. */
 export function askedOf(events: readonly TurnEvent[]): Asked[] {
-  const newest = new Map<unknown, Asked>()
-  for (const { event, release, step, steps } of events) {
-    if (event === 'asked' && typeof step === 'number' && typeof steps === 'number') newest.set(release, { step, steps })
+  const newest = new Map<unknown, Omit<Asked, 'candidate'> & { candidate: unknown }>()
+  for (const { event, release, candidate, step, steps } of events) {
+    if (event !== 'asked' || typeof step !== 'number' || typeof steps !== 'number') continue
+    newest.set(release, { step, steps, candidate })
   }
-  return [...newest.values()]
+  // Turns of earlier versions do not say which it was; there the present release came first.
+  return [...newest.values()].map(({ candidate, ...asked }, which) => ({ ...asked, candidate: typeof candidate === 'boolean' ? candidate : which > 0 }))
 }

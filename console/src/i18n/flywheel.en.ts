@@ -98,7 +98,7 @@ export const flywheel = {
     promoted: (release: string) => `release ${release} serves`,
     verdict: 'Verdict',
     changed: 'What changed',
-    changedHint: 'The corrected questions, and all others whose outcome changed.',
+    changedHint: 'The corrected questions, and all others that ended otherwise than they mostly did before.',
     none: 'No answer in this part ended differently.',
     parts: { all: 'All', target: 'Corrected', zh: 'Chinese', en: 'English', safety: 'Safety' },
     partsLabel: 'Which part',
@@ -107,6 +107,7 @@ export const flywheel = {
     after: 'After',
     right: 'right',
     wrong: 'wrong',
+    times: (right: number, of: number) => `right ${right} of ${of} times`,
     noText: '(no text)',
   },
 

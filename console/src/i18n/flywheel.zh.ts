@@ -98,7 +98,7 @@ export const flywheel: Dictionary['flywheel'] = {
     promoted: (release) => `版本 ${release} 已上线`,
     verdict: '结论',
     changed: '有何变化',
-    changedHint: '被改正的问题，以及结果有变化的其他问题。',
+    changedHint: '被改正的问题，以及结果与此前多数情况不同的其他问题。',
     none: '这一部分的结果没有变化。',
     parts: { all: '全部', target: '被改正的', zh: '中文', en: '英文', safety: '安全' },
     partsLabel: '显示哪部分',
@@ -107,6 +107,7 @@ export const flywheel: Dictionary['flywheel'] = {
     after: '之后',
     right: '正确',
     wrong: '错误',
+    times: (right: number, of: number) => `${of} 次中对 ${right} 次`,
     noText: '（无文字）',
   },
 

@@ -265,6 +265,8 @@ def draw(events: Iterable[Event], out: Console) -> None:
                 live.console.print(Line(printable(f"▶ {event.get('name') or event.get('stage')}"), "bold"))
             elif event["event"] not in ("finished", "stopped", "failed"):
                 live.console.print(Line(printable(_line(event))))
+    if bar.tasks[0].visible and not out.is_terminal:
+        out.line()  # which rich ends in a terminal only
 
 
 def follow(job: Job, as_json: bool) -> None:

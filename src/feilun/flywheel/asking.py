@@ -136,14 +136,8 @@ def ask_or_recall(
     if new:
         answers = ask(release, new, max_tokens=max_tokens, threads=threads, done=done)
         kept |= {keys[name]: [answer] for name, answer in answers.items()}
-        keep(folder, release, kept, max_tokens=max_tokens)
+        write_answers(folder / file_name(release, max_tokens), kept)
     return {name: kept[key] for name, key in keys.items()}
-
-
-def keep(folder: Path, release: Release, answers: Mapping[str, Sequence[Answer]], *, max_tokens: int) -> None:
-    """Write what a release has answered, by `key`."""
-    rows = {key: [(answer.text, answer.ended) for answer in given] for key, given in answers.items()}
-    write_atomically(folder / _name(release, max_tokens), orjson.dumps(rows).decode())
 
 
 def unanswered(folder: Path, release: Release, questions: Iterable[Messages], *, max_tokens: int) -> int:
@@ -152,10 +146,9 @@ def unanswered(folder: Path, release: Release, questions: Iterable[Messages], *,
     return sum(key(messages) not in kept for messages in questions)
 
 
-def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, list[Answer]]:
-    places = (place / _name(release, max_tokens) for place in (folder, shipped(ANSWERS)))
-    known = next((path for path in places if path.exists()), None)
-    rows: dict[str, Any] = orjson.loads(known.read_bytes()) if known else {}
+def read_answers(path: Path) -> dict[str, list[Answer]]:
+    """What a file of kept answers holds, by `key`."""
+    rows: dict[str, Any] = orjson.loads(path.read_bytes())
     # Files of earlier versions have one answer to each.
     return {
         key: [Answer(*given) for given in (answers if isinstance(answers[0], list) else [answers])]
@@ -163,7 +156,21 @@ def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, list[Ans
     }
 
 
-def _name(release: Release, max_tokens: int) -> str:
+def write_answers(path: Path, answers: Mapping[str, Sequence[Answer]]) -> None:
+    """Keep them so that `read_answers` gives them again."""
+    rows = {key: [(answer.text, answer.ended) for answer in given] for key, given in answers.items()}
+    write_atomically(path, orjson.dumps(rows).decode())
+
+
+def _kept(folder: Path, release: Release, max_tokens: int) -> dict[str, list[Answer]]:
+    name = file_name(release, max_tokens)
+    found = [read_answers(path) for place in (folder, shipped(ANSWERS)) if (path := place / name).exists()]
+    # A workspace of an earlier version may have copied fewer than come with Feilun now.
+    return {key: max((some.get(key, []) for some in found), key=len) for some in found for key in some}
+
+
+def file_name(release: Release, max_tokens: int) -> str:
+    """Of the file that a release's answers of so many tokens are kept in."""
     return f"{release.id.partition(':')[2]}-{max_tokens}.json"
 
 

@@ -106,7 +106,7 @@ class Verdict(BaseModel):
     seeds: int | None = None
     """From how many seeds the noise is known. None: it is not measured for this suite and base model."""
     asked_before: int = 1
-    """How often the present release was asked the questions of the suite, at most."""
+    """How often the present release was asked the questions of the suite."""
     parts: list[Compared]
     changed: list[Changed]
 
@@ -142,8 +142,9 @@ class Verdict(BaseModel):
         if self.asked_before > 1:
             lines.append(
                 Text(
-                    f"The present release counts with its mean of {self.asked_before} times, since rounding alone changes some answers.",
-                    f"仅舍入误差就会改变部分回答，因此当前版本按问答 {self.asked_before} 次的平均值计算。",
+                    f"In the suite the present release counts with its mean of {self.asked_before} times, since rounding alone "
+                    "changes some answers.",
+                    f"仅舍入误差就会改变部分回答，因此当前版本在测试集上按问答 {self.asked_before} 次的平均值计算。",
                 )
             )
         return [*lines, *(_words(part, self.held_out) for part in self.parts), self._of_noise()]
@@ -216,7 +217,7 @@ def judge(
         held_out=held_out,
         left=left,
         seeds=len(noise.seeds) if noise else None,
-        asked_before=max((row.asked_before for row in rows), default=1),
+        asked_before=min((row.asked_before for row in rows if row.part != "target"), default=1),
         parts=parts,
         changed=[row for row in rows if row.part == "target" or row.passed_before != row.passed_after],
     )
@@ -319,9 +320,10 @@ def _words(part: Compared, held_out: bool) -> Text:
                 f"{where.zh}随机种子之间的噪声（±{part.noise:.0%}）",
             )
         )
+    before = f"{round(part.before, 1):g}"
     return Text(
-        f"{mark} {name.en}: {part.before:.0f} of {part.n} before, {part.after} after ({part.difference:+.0%}, {part.level:.0%} interval "
+        f"{mark} {name.en}: {before} of {part.n} before, {part.after} after ({part.difference:+.0%}, {part.level:.0%} interval "
         f"{part.low:+.0%} to {part.high:+.0%})" + "".join(f"; {line.en}" for line in said),
-        f"{mark} {name.zh}：之前 {part.before:.0f}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，{part.level:.0%} 区间 "
+        f"{mark} {name.zh}：之前 {before}/{part.n}，之后 {part.after}/{part.n}（{part.difference:+.0%}，{part.level:.0%} 区间 "
         f"{part.low:+.0%} 至 {part.high:+.0%}）" + "".join(f"；{line.zh}" for line in said),
     )

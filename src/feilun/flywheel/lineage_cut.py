@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import re
@@ -13,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from feilun.flywheel.asking import key, read_answers, write_answers
 from feilun.flywheel.gate import Verdict
 from feilun.workspace import write_atomically
 
@@ -40,7 +40,7 @@ class Cut:
         messages: list[dict[str, str]] = row.get("messages", [])
         answer: dict[str, str] = row.get("chosen") or (messages or [{}])[-1]
         for said in (messages[:-1], messages):  # with and without the answer
-            self.asked.add(hashlib.sha256(orjson.dumps(said)).hexdigest())
+            self.asked.add(key(said))
         self.learn(m["content"] for m in messages if m["role"] == "user")
         self.learn([answer.get("content", "")])
 
@@ -83,12 +83,14 @@ def cut_rows(cut: Cut, opinions: Collection[str]) -> None:
 def cut_answers(folder: Path, cut: Cut) -> None:
     """Take out the kept answers to the questions that were cut, and those that repeat what was."""
     for path in folder.glob("*.json"):
-        kept: dict[str, tuple[str, bool]] = orjson.loads(path.read_bytes())
+        kept = read_answers(path)
         left = {
-            key: answer for key, answer in kept.items() if key not in cut.asked and not cut.holds(answer[0])
+            key: answers
+            for key, answers in kept.items()
+            if key not in cut.asked and not any(cut.holds(answer.text) for answer in answers)
         }
         if len(left) < len(kept):
-            write_atomically(path, orjson.dumps(left).decode())
+            write_answers(path, left)
     for path in folder.glob(".*"):  # left by a write that was killed
         path.unlink()
 

@@ -138,7 +138,7 @@ class GateRecipe(_Part):
     """A question file instead of Feilun's own; a relative path begins at the recipe."""
     max_tokens: int = Field(default=48, gt=0)
     threads: int | None = Field(default=None, gt=0)
-    """Default: all cores, since serving yields to it."""
+    """Default: all cores, which serving shares with it."""
 
 
 class PromoteRecipe(_Part):

@@ -108,7 +108,7 @@ class Stage:
         from feilun.model.lora import Lora
         from feilun.train.loop import RunRecipe
         from feilun.train.optim import OptimiserRecipe
-        from feilun.train.recipe import DataRecipe, DpoRecipe, KtoRecipe, SftRecipe, SiftedRecipe
+        from feilun.train.recipe import ConversationsRecipe, DataRecipe, DpoRecipe, KtoRecipe, SftRecipe
 
         turn, steps, data = self.recipe, self.steps, DataRecipe(heldout=0)
         wanted = turn.train
@@ -129,7 +129,7 @@ class Stage:
                 name=name,
                 seed=wanted.seed,
                 base=base,
-                data=SiftedRecipe(heldout=0),
+                data=ConversationsRecipe(heldout=0),
                 lora=lora,
                 most=wanted.most,
                 learns=wanted.learns,

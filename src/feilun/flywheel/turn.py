@@ -19,7 +19,7 @@ from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
 from feilun.flywheel.asking import Messages, ask_or_recall
-from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Verdict, judge, looks, second_look
+from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Changed, Verdict, judge, looks, second_look
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
 from feilun.flywheel.recipe import TurnRecipe
@@ -143,7 +143,7 @@ class Turn:
             target,
             asked,
             self._answers(self._before, questions),
-            {key: answers[0] for key, answers in self._answers(self._candidate, questions).items()},
+            {key: new[0] for key, new in self._answers(self._candidate, questions, candidate=True).items()},
             margin=self.recipe.gate.margin,
             held_out=bool(apart),
             level=level,
@@ -155,10 +155,12 @@ class Turn:
         own = self.recipe.gate.suite
         return read_questions(Path(own) if own else shipped("eval/regression.jsonl"))
 
-    def _answers(self, release: Release, asked: dict[str, Messages]) -> dict[str, list[Answer]]:
+    def _answers(
+        self, release: Release, asked: dict[str, Messages], *, candidate: bool = False
+    ) -> dict[str, list[Answer]]:
         def done(count: int, of: int) -> None:
             if count % 20 == 0 or count == of:
-                self.job.emit("asked", release=release.id, step=count, steps=of)
+                self.job.emit("asked", release=release.id, candidate=candidate, step=count, steps=of)
 
         rules = self.recipe.gate
         folder = self.workspace.path / "answers"
@@ -251,6 +253,12 @@ def _questions(suite: Sequence[Question], target: list[build.Row]) -> dict[str, 
     return asked
 
 
+def _before(row: Changed) -> str:
+    mark = "✓" if row.passed_before else "✗"
+    always = row.times_before in (None, 0, row.asked_before)
+    return mark if always else f"{mark} ({row.times_before}/{row.asked_before} ✓)"
+
+
 def _page(name: str, verdict: Verdict) -> str:
     lines = "".join(f"<p>{html.escape(str(line))}</p>" for line in verdict.words())
     rows = "".join(
@@ -259,7 +267,7 @@ def _page(name: str, verdict: Verdict) -> str:
             f"<td>{html.escape(text)}</td>"
             for text in (row.part, row.question, row.wanted or "", row.before, row.after)
         )
-        + f"<td>{'✓' if row.passed_before else '✗'} → {'✓' if row.passed_after else '✗'}</td></tr>"
+        + f"<td>{_before(row)} → {'✓' if row.passed_after else '✗'}</td></tr>"
         for row in verdict.changed
     )
     return (

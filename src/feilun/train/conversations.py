@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from feilun.data.tokens import is_heldout
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
-from feilun.train.recipe import SiftedRecipe
+from feilun.train.recipe import ConversationsRecipe
 from feilun.validation import explain
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,7 +45,7 @@ class Example:
 
 
 def read_examples(
-    data: SiftedRecipe, sources: list[Path], tokenizer: Tokenizer, *, length: int
+    data: ConversationsRecipe, sources: list[Path], tokenizer: Tokenizer, *, length: int
 ) -> tuple[list[Example], list[Example], int]:
     """Training examples of those that ``data`` takes, held-out ones (by a hash of their text), and how many were longer than
     ``length`` and left out.

@@ -69,13 +69,19 @@ Learn = Callable[[Drawn, float], dict[str, Tensor]]
 """The facts of a rollout's rows that the objective learns from; given the weight of the divergence's penalty."""
 
 
-def check_rollout(recipe: RolloutRecipe, copies: int, rows: int) -> None:
-    """Raises `FeilunError` if a rollout is no whole number of steps of ``rows``."""
+def check_rollout(recipe: RolloutRecipe, copies: int, rows: int, processes: int) -> None:
+    """Raises `FeilunError` if a rollout is no whole number of steps of ``rows``, or cannot be shared among ``processes``."""
     drawn = recipe.prompts * copies
     if drawn % rows:
         raise FeilunError(
             f"A rollout has {drawn} answers ({recipe.prompts} prompts, {copies} each), which are not whole steps of {rows} rows.",
             f"一次采样有 {drawn} 个回答（{recipe.prompts} 个提示，各 {copies} 个），无法按每步 {rows} 行整分。",
+            code="uneven_batch",
+        )
+    if recipe.prompts % processes or rows % processes:
+        raise FeilunError(
+            f"{recipe.prompts} prompts of a rollout and {rows} rows of a step cannot be shared among {processes} processes evenly.",
+            f"一次采样的 {recipe.prompts} 个提示与每步 {rows} 行无法平均分给 {processes} 个进程。",
             code="uneven_batch",
         )
 
@@ -118,16 +124,8 @@ class Rollouts:
         self._stop, self._decode, self._pad_id, self._dtype = stop, decode, pad_id, dtype
         self._before = Before(self._model)
         self._controller = Controller(recipe.penalty, recipe.target)
-        check_rollout(recipe, copies, rows)
-        drawn = recipe.prompts * copies
-        if recipe.prompts % self._world.size or rows % self._world.size:
-            raise FeilunError(
-                f"{recipe.prompts} prompts of a rollout and {rows} rows of a step cannot be shared among {self._world.size} "
-                "processes evenly.",
-                f"一次采样的 {recipe.prompts} 个提示与每步 {rows} 行无法平均分给 {self._world.size} 个进程。",
-                code="uneven_batch",
-            )
-        self.stride = recipe.epochs * (drawn // rows)
+        check_rollout(recipe, copies, rows, self._world.size)
+        self.stride = recipe.epochs * (recipe.prompts * copies // rows)
         self._steps: list[StepBatches] = []
 
     def at(self, step: int) -> StepBatches:

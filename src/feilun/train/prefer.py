@@ -49,6 +49,7 @@ def prefer(
     """
     world = world or World()
     tuned = Tuned.open(recipe, base, adapter, world)
+    tuned.model.to(world.device)  # which also says how likely the answers are before
     if isinstance(recipe, DpoRecipe):
         pairs, apart, too_long = read_pairs(
             sources, tuned.tokenizer, length=recipe.run.length, heldout=recipe.data.heldout

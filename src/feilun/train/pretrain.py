@@ -115,7 +115,7 @@ def read_sources(data: TextsRecipe, sources: list[Path]) -> Iterator[Document]:
             read = 0
             for document in read_texts(file, strict=False):
                 # A book is many documents: so the order can mix it with others, and a part of it be held out.
-                text = document.text if data.takes(document.text) else ""
+                text = document.text
                 while text:
                     part, text = cut(text, PART)
                     yield replace(document, text=part)

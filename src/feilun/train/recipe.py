@@ -27,22 +27,22 @@ class DataRecipe(_Part):
     """Share of the documents that is never trained on."""
 
 
-class SiftedRecipe(DataRecipe):
-    """The same, of which some is left out."""
-
-    without: list[str] = Field(default_factory=list[str])
-    """Documents and conversations in which one of these occurs are left out."""
-
-    def takes(self, text: str) -> bool:
-        """Whether a document, or what is said in a conversation, is one to learn from."""
-        return not any(word in text for word in self.without)
-
-
-class TextsRecipe(SiftedRecipe):
+class TextsRecipe(DataRecipe):
     """Texts for a model that begins from nothing."""
 
     limit_mb: float | None = Field(default=None, gt=0)
     """Read no more than this of each source file, in MB of text: for small runs on a large corpus."""
+
+
+class ConversationsRecipe(DataRecipe):
+    """Conversations to learn from."""
+
+    without: list[str] = Field(default_factory=list[str])
+    """Those in which one of these occurs are left out."""
+
+    def takes(self, text: str) -> bool:
+        """Whether what is said in a conversation is to be learnt."""
+        return not any(word in text for word in self.without)
 
 
 class TokenizerRecipe(_Part):
@@ -128,7 +128,7 @@ class SftRecipe(_Part):
     """A model's folder, or a GGUF file of any scheme of ``feilun models add``."""
     template: str | None = None
     """A chat template's file, for a base that has none."""
-    data: SiftedRecipe = Field(default_factory=SiftedRecipe)
+    data: ConversationsRecipe = Field(default_factory=ConversationsRecipe)
     lora: Lora | None = None
     """A new adapter. Without it and without ``adapter`` all weights learn."""
     adapter: str | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from feilun.jobs import Event, Job
 from feilun.text import locale_language, say
+from feilun.train.hacking import LEAST, suspicions
 from feilun.workspace import write_atomically
 
 Curve = Sequence[tuple[float, float]]
@@ -145,7 +146,25 @@ def _rollouts(events: list[Event]) -> Iterable[str]:
         "length_correlation": say("Reward with length", "奖励与长度的相关"),
     }
     yield f"<h2>{say('Own answers', '自己的回答')}</h2>"
-    yield from _named(titles, [newest[step] for step in sorted(newest)])
+    rollouts = [newest[step] for step in sorted(newest)]
+    found = suspicions(rollouts)
+    if found:
+        yield (
+            "<p>"
+            + say("While reward rose, it may have been hacked:", "奖励上升的同时，可能存在奖励作弊：")
+            + "</p><ul>"
+        )
+        yield "".join(f"<li>{html.escape(str(one))}</li>" for one in found) + "</ul>"
+    elif len(rollouts) >= LEAST:
+        yield (
+            "<p>"
+            + say(
+                "No sign that reward was hacked by length, repetition, or empty or endless answers.",
+                "未发现通过长度、重复、空回答或不结束的回答骗取奖励的迹象。",
+            )
+            + "</p>"
+        )
+    yield from _named(titles, rollouts)
 
 
 def _named(titles: Mapping[str, str], events: list[Event]) -> Iterable[str]:
@@ -208,4 +227,5 @@ def _samples(events: list[Event]) -> Iterable[str]:
         yield f"<h2>{say('Samples', '样例')}</h2>"
     for event in samples:
         text = f'<span class="prompt">{html.escape(event["prompt"])}</span>{html.escape(event["text"])}'
-        yield f"<div>{say('Step', '步')} {event['step']}</div><pre>{text}</pre>"
+        reward = f" · {say('reward', '奖励')} {event['reward']:.2f}" if "reward" in event else ""
+        yield f"<div>{say('Step', '步')} {event['step']}{reward}</div><pre>{text}</pre>"

@@ -18,7 +18,7 @@ from feilun.train.pipeline.recipe import PipelineRecipe
 from feilun.validation import explain
 
 
-def check(recipe: PipelineRecipe, beside: Path) -> None:
+def check(recipe: PipelineRecipe, beside: Path, processes: int) -> None:
     """Raises `FeilunError` for what a later stage of ``recipe`` would stop at. ``beside``: where its paths begin."""
     for stage in ("ppo", "dpo"):
         served_as(f"{recipe.name}-{stage}", "file:x.gguf", recipe.pretrain.model.context)
@@ -33,7 +33,7 @@ def check(recipe: PipelineRecipe, beside: Path) -> None:
             )
     if recipe.pairs.sources:
         _check_pairs([(beside / source).resolve() for source in recipe.pairs.sources])
-    check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows)
+    check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows, processes)
     for peer in recipe.evaluate.peers:
         ensure(Release(name="peer", source=normalise(peer)))
 
@@ -69,7 +69,10 @@ class _PairLine(BaseModel):
 
 def _check_pairs(sources: list[Path]) -> None:
     for place, pair in read_lines(sources, _PairLine):
-        if pair.chosen.content == pair.rejected.content:
+        chosen, rejected = pair.chosen.content.strip(), pair.rejected.content.strip()
+        if not chosen or not rejected:
+            raise FeilunError(f"{place}: an answer is empty.", f"{place}：有一个回答为空。", code="bad_pairs")
+        if chosen == rejected:
             raise FeilunError(
                 f"{place}: both sides are the same.", f"{place}：两个回答相同。", code="bad_pairs"
             )

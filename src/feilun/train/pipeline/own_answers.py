@@ -17,7 +17,7 @@ from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
 from feilun.train.conversations import Message, is_apart, read_lines, said
 from feilun.train.pipeline.replies import replies
-from feilun.train.recipe import SiftedRecipe
+from feilun.train.recipe import ConversationsRecipe
 from feilun.train.rollout import Sampling
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
@@ -36,7 +36,7 @@ class Line(BaseModel):
         return [message.model_dump() for message in self.messages[:-1]]
 
 
-def conversations(data: SiftedRecipe, sources: list[Path], *, apart: bool) -> list[Line]:
+def conversations(data: ConversationsRecipe, sources: list[Path], *, apart: bool) -> list[Line]:
     """Fine-tuning's examples: those it learns from, or those of the share ``data.heldout`` that it keeps ``apart``."""
     lines = [line for _, line in read_lines(sources, Line) if line.messages[-1].role == "assistant"]
     taken = [line for line in lines if data.takes(said(line.messages))]
@@ -51,7 +51,7 @@ def write_own_answers(
     folder: Path,
     *,
     name: str,
-    data: SiftedRecipe,
+    data: ConversationsRecipe,
     prompts: int,
     sampling: Sampling,
     likeliest: float,

@@ -73,7 +73,7 @@ class Pipeline:
 
         Raises `FeilunError` naming the stage if an artifact that a stage has left is gone, altered or another, and what the stages raise.
         """
-        check(self.recipe, self.beside)
+        check(self.recipe, self.beside, self.world.size)
         for stage in ORDER:
             if not self.world.of_first(self.world.first and self._done(stage)):
                 self._inputs_are_ours(stage)

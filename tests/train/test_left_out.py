@@ -1,4 +1,4 @@
-"""What a recipe leaves out is read by none of its stages."""
+"""Conversations that a recipe leaves out are learnt by none of its stages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from feilun.recipe import read_recipe, shipped
 from feilun.train.conversations import read_examples
 from feilun.train.pipeline.own_answers import conversations
 from feilun.train.pipeline.recipe import PipelineRecipe
-from feilun.train.pretrain import read_sources
-from feilun.train.recipe import SiftedRecipe, TextsRecipe
+from feilun.train.recipe import ConversationsRecipe
 
 ROWS: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
@@ -46,17 +45,10 @@ def test_conversations_with_a_word_are_left_out(folder: Path) -> None:
         300,
     )
     for without, left in (([], 4), (["Gemma"], 2), (["Gemma", "你好"], 1)):
-        data = SiftedRecipe(heldout=0, without=without)
+        data = ConversationsRecipe(heldout=0, without=without)
         train, apart, _ = read_examples(data, [folder], tokenizer, length=99)
         assert (len(train), apart) == (left, [])
         assert len(conversations(data, [folder], apart=False)) == left
-
-
-def test_documents_with_a_word_are_left_out(folder: Path) -> None:
-    (folder / "b.txt").write_text("Gemma is a gem.", encoding="utf-8")
-    read = list(read_sources(TextsRecipe(without=["Gemma"]), [folder]))
-    assert sorted(document.text.count("Gemma") for document in read) == [0, 0]
-    assert len(list(read_sources(TextsRecipe(), [folder]))) == 5
 
 
 def test_our_own_model_does_not_learn_whose_the_embedded_one_is() -> None:
@@ -65,4 +57,3 @@ def test_our_own_model_does_not_learn_whose_the_embedded_one_is() -> None:
     taken = conversations(recipe.sft.data, sources, apart=False)
     assert len(taken) > 1000
     assert not any("Gemma" in message.content for line in taken for message in line.messages)
-    assert recipe.pretrain.data.without == recipe.sft.data.without
