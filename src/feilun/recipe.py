@@ -40,7 +40,7 @@ def find_recipe(name: str) -> Path:
     is returned as a path, for whoever reads it to say so.
     """
     path = Path(name)
-    if path.exists() or path.is_absolute():
+    if path.is_file() or path.is_absolute():
         return path
     inside = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
     at = shipped("") / inside

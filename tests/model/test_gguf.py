@@ -30,9 +30,10 @@ from feilun.model.config import ModelConfig, RopeScaling
 from feilun.model.gguf import divergence, export_gguf, import_gguf, probe, read_model
 from feilun.model.gguf_names import from_gguf, to_gguf
 from feilun.model.gguf_tokenizer import PRE_TOKENISERS, pre_tokeniser_name, read_tokenizer
+from feilun.model.lora_files import load_gguf
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
-from feilun.registry import SMALLEST
+from feilun.registry import ASSISTANT, SMALLEST, Release
 from feilun.registry.gguf import read_header
 from feilun.registry.sources import ensure
 from feilun.text import FeilunError
@@ -87,7 +88,7 @@ CONFIGS = {
 class Llama:
     """llama.cpp on a file, started as `feilun.serve.engines.llamacpp` does, with its own tokeniser within reach."""
 
-    def __init__(self, path: Path, context: int = 256) -> None:
+    def __init__(self, path: Path, context: int = 256, adapter: Path | None = None) -> None:
         folder = Path(tempfile.mkdtemp(prefix="llama-"))
         params, key = xllamacpp.CommonParams(), secrets.token_urlsafe()
         params.model.path = str(path)
@@ -96,6 +97,8 @@ class Llama:
         params.cache_ram_mib, params.cache_idle_slots = 0, False
         params.hostnames, params.api_keys, params.ui = [str(folder / "llama.sock")], [key], False
         params.verbosity = -1
+        if adapter:
+            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
         self.server = xllamacpp.Server(params)
         self.http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(folder / "llama.sock")),
@@ -267,14 +270,17 @@ def test_pre_tokenisers_are_known_however_they_are_written() -> None:
         assert refused.value.code == "unsupported_tokenizer"
 
 
-def test_the_default_model_has_the_ids_and_the_words_of_llama_cpp() -> None:
-    path = ensure(SMALLEST)
-    model, llama = read_model(path), Llama(path)
+@pytest.mark.parametrize("release", [ASSISTANT, SMALLEST], ids=lambda release: release.name)
+def test_the_embedded_models_have_the_ids_and_the_words_of_llama_cpp(release: Release) -> None:
+    path, adapter = ensure(release), release.adapter_file
+    model, llama = read_model(path), Llama(path, adapter=adapter)
+    if adapter:
+        load_gguf(model, adapter)
     tokenizer, _ = read_tokenizer(read_header(path, arrays=True).metadata, model.config)
     tokenizer.encode_special_tokens = True
     for text in NASTY:
         assert tokenizer.encode(text, add_special_tokens=False).ids == llama.ids(text), text
-    prompt = tokenizer.encode("The capital of France is", add_special_tokens=False).ids
+    prompt = tokenizer.encode("The capital of France is").ids
     continued = llama.continued(prompt, 8)
     # It rounds activations to 8 bits beside weights of 4.
     assert behind(model, prompt, continued).max() < 0.1

@@ -149,6 +149,8 @@ def test_bfloat16_is_near_and_keeps_the_masters() -> None:
     [
         ({"architectures": ["GPT2LMHeadModel"]}, "unsupported_architecture"),
         ({"attention_bias": True}, "unsupported_option"),
+        ({"hidden_act": "gelu"}, "unsupported_option"),
+        ({"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}, "unsupported_option"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": 2}}, "unsupported_option"),
         ({"num_attention_heads": 3}, "config_invalid"),
         ({"hidden_size": "big"}, "config_invalid"),
@@ -168,6 +170,26 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
         checkpoint.load(tmp_path)
     assert refused.value.code == code
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "same", "other"),
+    [
+        ("llama", "hidden_act", "swish", "gelu_pytorch_tanh"),
+        ("qwen3", "hidden_act", "silu", "relu"),
+        ("gemma3", "hidden_activation", "gelu_new", "gelu"),
+    ],
+)
+def test_an_activation_is_the_familys_or_refused(family: Any, key: str, same: str, other: str) -> None:
+    hf = small(family=family).to_hf()
+    config = ModelConfig.from_hf(hf)
+    assert ModelConfig.from_hf({**hf, key: same}) == config
+    assert ModelConfig.from_hf({name: value for name, value in hf.items() if name != key}) == config
+    with pytest.raises(FeilunError) as refused:
+        ModelConfig.from_hf({**hf, key: other})
+    for said in (refused.value.text.en, refused.value.text.zh):
+        assert key in said
+        assert other in said
 
 
 class Bomb:

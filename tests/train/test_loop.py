@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import os
+import resource
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from safetensors.torch import load_file
 from tests.forks import fork
 from tests.support import eventually
 from tests.train.shape import SHAPE
+from torch._dynamo.utils import counters
 
 from feilun.jobs import Job
 from feilun.model.config import ModelConfig
@@ -136,6 +141,70 @@ def test_a_run_that_diverges_stops_and_keeps_the_batch(tmp_path: Path) -> None:
     assert job.state == "failed"
     kept = load_file(next(job.folder.glob("bad-batch-*.safetensors")))
     assert kept["ids.0"].shape == (4, 16)
+
+
+def diverge_without_room(folder: Path) -> None:
+    job = Job.open(folder)
+    one = trainer(job)
+    one.model.norm.weight.data[0] = math.nan
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    try:
+        with job.running():
+            one.run()
+    except FeilunError as error:
+        (folder / "said").write_text(f"{error.code}: {error.text.en}"[:900])
+
+
+def test_without_room_for_the_batch_it_still_says_that_it_diverged(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    fork(diverge_without_room, job.folder).join()
+    said = (job.folder / "said").read_text()
+    assert said.startswith("diverged: Step 1: ")
+    assert "could not be kept (File too large" in said
+
+
+def die_in_the_last_evaluation(folder: Path) -> None:
+    job = Job.open(folder)
+    with job.running():
+        one = trainer(job, run={"evaluate_every": 5})
+        one.evaluate = lambda step: (
+            os.kill(os.getpid(), signal.SIGKILL) if step == 12 else job.emit("eval", step=step)
+        )
+        one.run()
+
+
+def test_a_run_killed_before_its_last_evaluation_is_evaluated_when_it_goes_on(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    fork(die_in_the_last_evaluation, job.folder).join()
+    assert job.state == "interrupted"
+    assert checkpoints(job.checkpoints)[-1].name == "step-00000012"
+    for _ in range(2):  # once is enough
+        with job.running():
+            one = trainer(job, run={"evaluate_every": 5})
+            one.evaluate = lambda step: job.emit("eval", step=step)
+            assert one.run()
+        assert [event["step"] for event in job.events() if event["event"] == "eval"] == [5, 10, 12]
+    assert len(losses(job)) == 12
+
+
+def test_what_is_evaluated_is_not_compiled(tmp_path: Path) -> None:
+    job, graphs = new_job(tmp_path), counters["stats"]
+    found: list[int] = []
+
+    def evaluate(step: int) -> None:
+        before = graphs["unique_graphs"]
+        for length in range(3, 9):
+            one.model.following(torch.ones(1, length, dtype=torch.long))
+        found.append(graphs["unique_graphs"] - before)
+
+    # What is counted is the tracing; translating it to C++ as well would take most of a minute.
+    with job.running(), torch.compiler.set_stance("default", force_backend="eager"):
+        one = trainer(job, 4, run={"compile": "blocks", "evaluate_every": 2})
+        one.evaluate = evaluate
+        begun = graphs["unique_graphs"]
+        one.run()
+    assert graphs["unique_graphs"] > begun  # what is learnt is
+    assert found == [0, 0]
 
 
 @pytest.mark.parametrize(

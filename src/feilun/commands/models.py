@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from feilun.commands import convert
+from feilun.commands.folders import is_dora
 from feilun.commands.progress import fetch_with_bar
 from feilun.registry import Registry, Release, Sampling
 from feilun.registry.download import check_url
@@ -303,6 +304,14 @@ def _checked_file(source: str) -> str:
 
 
 def _checked_adapter(path: Path) -> Path:
+    if is_dora(path) and not (path / "adapter.gguf").exists():
+        raise FeilunError(
+            f"{path} is a DoRA adapter, which cannot be loaded into llama.cpp. Merge it into its base model and add what comes "
+            f"out: feilun models export BASE --adapter {path} --gguf q8_0 --out MODEL.gguf",
+            f"{path} 是 DoRA 适配器，llama.cpp 无法加载。请先合并到其基座模型，再添加得到的文件："
+            f"feilun models export 基座模型 --adapter {path} --gguf q8_0 --out 模型.gguf",
+            code="dora_in_gguf",
+        )
     path = path / "adapter.gguf" if path.is_dir() else path
     if not read_header(path).is_adapter:
         raise bad_model_file(path, say("it is not an adapter", "它不是适配器"))

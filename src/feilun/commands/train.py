@@ -268,8 +268,12 @@ class Asked:
         missing = next((path for path in sources if not path.exists()), None)
         if missing is not None or not sources:
             raise FeilunError(
-                f"There is no data at {missing}." if missing else "There is no data: give --source.",
-                f"{missing} 处没有数据。" if missing else "没有数据：请用 --source 指定。",
+                f"There is no data at {missing}: name a file or folder with --source."
+                if missing
+                else "There is no data: give --source.",
+                f"{missing} 处没有数据：请用 --source 指定文件或文件夹。"
+                if missing
+                else "没有数据：请用 --source 指定。",
                 code="no_text",
             )
         return sources

@@ -107,15 +107,21 @@ class Stage:
     def _recipe(self, base: str, name: str) -> SftRecipe | DpoRecipe | KtoRecipe:
         from feilun.model.lora import Lora
         from feilun.train.loop import RunRecipe
-        from feilun.train.optim import OptimiserRecipe
-        from feilun.train.recipe import ConversationsRecipe, DataRecipe, DpoRecipe, KtoRecipe, SftRecipe
+        from feilun.train.recipe import (
+            ConversationsRecipe,
+            DataRecipe,
+            DpoRecipe,
+            GentleOptimiser,
+            KtoRecipe,
+            SftRecipe,
+        )
 
         turn, steps, data = self.recipe, self.steps, DataRecipe(heldout=0)
         wanted = turn.train
         lora = Lora(rank=wanted.rank, alpha=2 * wanted.rank)
 
-        def optimiser(lr: float, weight_decay: float = 0) -> OptimiserRecipe:
-            return OptimiserRecipe(lr=lr, weight_decay=weight_decay, warmup=3, floor=0.02)
+        def optimiser(lr: float, weight_decay: float = 0) -> GentleOptimiser:
+            return GentleOptimiser(lr=lr, weight_decay=weight_decay, warmup=3, floor=0.02)
 
         def run(rows: int) -> RunRecipe:
             save_every = max(1, steps // SAVES)

@@ -6,6 +6,8 @@ Safetensors only; a pickle is never opened.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -53,9 +55,21 @@ def load(folder: Path, dtype: torch.dtype | None = torch.float32) -> Transformer
 def save(model: Transformer, folder: Path, dtype: torch.dtype = torch.float32) -> None:
     """Write ``config.json`` and ``model.safetensors`` into an existing folder. Raises `FeilunError` for a model with an adapter."""
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in to_hf(model)}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_tensors(tensors, folder / WEIGHTS)
     config = model.config.to_hf() | {"torch_dtype": str(dtype).removeprefix("torch.")}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file. Raises `OSError` if it cannot be written: a full disk, a folder one may not write to."""
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # An error of its own, which has the system's number in its words only.
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def from_hf(

@@ -16,12 +16,22 @@ from feilun.text import FeilunError, Text
 from feilun.validation import explain, invalid
 
 Family = Literal["llama", "qwen3", "gemma3"]
+Activation = Literal["silu", "gelu_tanh"]
 
 _ARCHITECTURES: dict[str, Family] = {
     "LlamaForCausalLM": "llama",
     "Qwen3ForCausalLM": "qwen3",
     "Gemma3ForCausalLM": "gemma3",
 }
+
+_ACTIVATIONS: dict[Activation, tuple[str, ...]] = {
+    "silu": ("silu", "swish"),
+    "gelu_tanh": ("gelu_pytorch_tanh", "gelu_new", "gelu_accurate", "gelu_python_tanh"),
+}
+"""What Hugging Face calls each: the first is what a family's own models say, the others compute the same."""
+
+_UNSUPPORTED = ("attention_bias", "mlp_bias", "final_logit_softcapping", "attn_logit_softcapping")
+"""Options that must be absent or off."""
 
 
 class RopeScaling(BaseModel):
@@ -171,17 +181,11 @@ class ModelConfig(BaseModel):
                 f"不支持架构 {name}。支持：{known}。",
                 code="unsupported_architecture",
             )
-        for option in ("attention_bias", "mlp_bias", "final_logit_softcapping", "attn_logit_softcapping"):
-            if hf.get(option):
-                raise FeilunError(
-                    f"config.json: {option} is not supported.",
-                    f"config.json：不支持 {option}。",
-                    code="unsupported_option",
-                )
+        gemma = family == "gemma3"
+        _need_supported(hf, name, gemma)
         heads = hf["num_attention_heads"]
         layers = hf["num_hidden_layers"]
         head_dim = hf.get("head_dim") or hf["hidden_size"] // heads
-        gemma = family == "gemma3"
         theta, local_theta, scaling = _rope_from_hf(hf, gemma)
         eos: Any = hf.get("eos_token_id")
         return cls(
@@ -254,6 +258,26 @@ class ModelConfig(BaseModel):
         return hf
 
 
+def _need_supported(hf: dict[str, Any], name: str, gemma: bool) -> None:
+    """Raises `FeilunError` for an option with which the model computes something else than its family does."""
+    for option in _UNSUPPORTED if gemma else (*_UNSUPPORTED, "use_sliding_window"):
+        if hf.get(option):
+            raise FeilunError(
+                f"config.json: {option} is not supported.",
+                f"config.json：不支持 {option}。",
+                code="unsupported_option",
+            )
+    key = "hidden_activation" if gemma else "hidden_act"
+    same = _ACTIVATIONS["gelu_tanh" if gemma else "silu"]
+    activation = hf.get(key) or same[0]
+    if activation not in same:
+        raise FeilunError(
+            f"config.json: {key} is '{activation}'; {name} is supported with '{same[0]}' only.",
+            f"config.json：{key} 为“{activation}”；{name} 仅支持“{same[0]}”。",
+            code="unsupported_option",
+        )
+
+
 def _rope_from_hf(hf: dict[str, Any], gemma: bool) -> tuple[float, float, RopeScaling | None]:
     """Theta of global and of local layers, and the scaling: transformers 4 and 5 write them differently."""
     rope: dict[str, Any] = hf.get("rope_parameters") or {}
@@ -305,6 +329,3 @@ def _global_every(hf: dict[str, Any], layers: int) -> int:
     if whole != list(range(every - 1, layers, every)):
         raise ValueError("layer_types: global layers at irregular intervals are not supported")
     return every
-
-
-Activation = Literal["silu", "gelu_tanh"]

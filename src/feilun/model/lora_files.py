@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from feilun.model.checkpoint import names
+from feilun.model.checkpoint import names, save_tensors
 from feilun.model.config import ModelConfig
 from feilun.model.lora import ALL_TARGETS, Lora, Target, adapters, attach
 from feilun.model.transformer import Transformer
@@ -83,7 +83,7 @@ def save_peft(model: Transformer, folder: Path, base_name: str | None = None) ->
     """
     lora = _lora(model)
     tensors = {name: tensor.contiguous() for name, tensor in _peft_tensors(model)}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_tensors(tensors, folder / WEIGHTS)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -170,8 +170,10 @@ def save_gguf(model: Transformer, path: Path, *, half: bool = False) -> None:
     lora = _lora(model)
     if lora.dora:
         raise FeilunError(
-            "A DoRA adapter cannot be a GGUF adapter: llama.cpp has no magnitudes. Merge it into the model instead.",
-            "DoRA 适配器不能导出为 GGUF 适配器：llama.cpp 不支持幅度向量。请改为把它合并到模型中。",
+            "A DoRA adapter cannot be a GGUF adapter: llama.cpp has no magnitudes. Merge it into the model instead: "
+            "feilun models export BASE --adapter FOLDER --gguf q8_0 --out MODEL.gguf",
+            "DoRA 适配器不能导出为 GGUF 适配器：llama.cpp 不支持幅度向量。请改为把它合并到模型中："
+            "feilun models export 基座模型 --adapter 文件夹 --gguf q8_0 --out 模型.gguf",
             code="dora_in_gguf",
         )
     draft = path.with_name(f".{path.name}.tmp")

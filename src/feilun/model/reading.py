@@ -8,6 +8,7 @@ operations as there can be. It computes what `feilun.model.transformer.Block` do
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from feilun.model.cache import Begun, Cache, Going
 from feilun.model.config import Activation
 from feilun.model.gated import activate
+from feilun.model.norm import rms_norm
 from feilun.model.transformer import Attention, Block, Linear, RMSNorm, Rotation, Transformer
 
 FEW, MANY = 8, 128
@@ -102,7 +104,7 @@ def _product(module: nn.Module, dtype: torch.dtype) -> Step:
 def _norm(module: nn.Module, dtype: torch.dtype) -> Step:
     if not isinstance(module, RMSNorm):
         return lambda x: x
-    return _rms_norm(module.scale.detach().to(dtype), module.eps)
+    return partial(rms_norm, scale=module.scale.detach().to(dtype), eps=module.eps)
 
 
 def _joint_norm(attention: Attention, dtype: torch.dtype) -> Step:
@@ -111,19 +113,4 @@ def _joint_norm(attention: Attention, dtype: torch.dtype) -> Step:
         return lambda x: x
     queries, keys, _ = attention.sizes
     scales = [attention.q_norm.scale.expand(queries, -1), attention.k_norm.scale.expand(keys, -1)]
-    return _rms_norm(torch.cat(scales).detach().to(dtype), attention.q_norm.eps)
-
-
-def _rms_norm(scale: Tensor, eps: float) -> Step:
-    """``scale`` (..., size). Where PyTorch has no kernel for it (seven operations on a CPU), its kernel for layer norms
-    serves: the values beside their negatives have a mean of 0, and their mean square as variance.
-    """
-    size = scale.shape[-1]
-
-    def on_cpu(x: Tensor) -> Tensor:
-        return F.layer_norm(torch.cat([x, -x], -1), (2 * size,), None, None, eps)[..., :size] * scale
-
-    def elsewhere(x: Tensor) -> Tensor:
-        return F.rms_norm(x, (size,), None, eps) * scale
-
-    return on_cpu if scale.device.type == "cpu" else elsewhere
+    return partial(rms_norm, scale=torch.cat(scales).detach().to(dtype), eps=attention.q_norm.eps)

@@ -12,15 +12,15 @@ from typing import Any, Literal, Protocol, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from safetensors.torch import save_file
 from torch import Tensor
 from torch._functorch import config as functorch
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from feilun.jobs import Job
+from feilun.model.checkpoint import save_tensors
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.batches import Batches, StepBatches
 from feilun.train.distributed import World, shard
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
@@ -162,6 +162,7 @@ class Trainer:
                 tokens_per_second=speed,
                 mfu=speed * flops / peak if flops else None,
                 memory_mb=peak_memory_mb(),
+                **self._gpu_memory(),
                 eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),
                 **self._told(),
             )
@@ -175,6 +176,8 @@ class Trainer:
             if stopping and not at_end:
                 return False
             last = time.monotonic()
+        if self.evaluate and done >= steps and self.world.of_first(self._evaluated()) != done:
+            self._evaluate(done)  # the run was killed between its last checkpoint and this
         return True
 
     def use_average(self) -> None:
@@ -212,6 +215,12 @@ class Trainer:
         every = self.recipe.save_every
         return step // every > (step - self.stride) // every
 
+    def _gpu_memory(self) -> dict[str, float]:
+        """The most that tensors have held on this process's GPU, in MiB; ``memory_mb`` is the host's."""
+        if self.world.device.type != "cuda":
+            return {}
+        return {"gpu_memory_mb": torch.cuda.max_memory_allocated(self.world.device) / 2**20}
+
     def _told(self) -> dict[str, float]:
         """What the objective has to tell of the step: means over all processes."""
         if not isinstance(self.objective, Telling):
@@ -228,11 +237,18 @@ class Trainer:
                 f"ids.{number}": batch.ids.contiguous(),
                 f"targets.{number}": batch.targets.contiguous(),
             }
-        save_file(tensors, path)
+        kept = Text(f"The batch is kept in {path}", f"该批次保存在 {path}")
+        try:
+            save_tensors(tensors, path)
+        except OSError as error:  # a full disk must not hide what went wrong first
+            kept = Text(
+                f"The batch could not be kept ({error.strerror}: {path})",
+                f"该批次未能保存（{error.strerror}：{path}）",
+            )
         raise FeilunError(
-            f"Step {step + 1}: the loss is {loss:.3g} and the gradient's norm {norm:.3g}, so the run has diverged. The "
-            f"batch is kept in {path}; checkpoints before it are untouched. Lower the learning rate, or lengthen the warm-up.",
-            f"第 {step + 1} 步：损失为 {loss:.3g}，梯度范数为 {norm:.3g}，训练已发散。该批次保存在 {path}，"
+            f"Step {step + 1}: the loss is {loss:.3g} and the gradient's norm {norm:.3g}, so the run has diverged. "
+            f"{kept.en}; checkpoints before it are untouched. Lower the learning rate, or lengthen the warm-up.",
+            f"第 {step + 1} 步：损失为 {loss:.3g}，梯度范数为 {norm:.3g}，训练已发散。{kept.zh}，"
             "之前的检查点未受影响。请降低学习率或延长预热。",
             code="diverged",
         )
@@ -246,10 +262,16 @@ class Trainer:
         )
         _put(self.model, self.average)
         self.model.eval()
-        with torch.no_grad():
+        # What is read there has many lengths, and for each of them the blocks would be compiled anew.
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
             self.evaluate(step)
         self.model.train()
         _put(self.model, trained)
+
+    def _evaluated(self) -> int | None:
+        """After which step the model was evaluated last."""
+        found = self.job.last("eval")
+        return found["step"] if found else None
 
     @property
     def _folder(self) -> Path:
@@ -287,7 +309,8 @@ def _spiked(losses: list[float]) -> bool:
 
 def prepare(model: Transformer, run: RunRecipe, world: World) -> None:
     """Make a model ready to be trained, in place: where it computes, how, and by how many processes."""
-    model.to(world.device)
+    if world.size == 1:  # else it may be larger than one device: each block goes there as it is spread
+        model.to(world.device)
     model.recompute = run.recompute
     functorch.activation_memory_budget = KEPT  # pyright: ignore[reportAttributeAccessIssue]
     if run.compile == "full" and world.size == 1:
@@ -306,13 +329,18 @@ def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
                 weight.copy_(weights[name])
 
 
-def matmul_peak(dtype: torch.dtype, device: torch.device | None = None, size: int = 1024) -> float:
+def matmul_peak(dtype: torch.dtype, device: torch.device | None = None) -> float:
     """Floating-point operations a second of a large matrix product here and now: what MFU is measured against."""
-    generator = torch.Generator().manual_seed(0)  # not the run's own, which must not be disturbed
-    a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
+    device = device or torch.device("cpu")
+    # A GPU has done a small product before it has been told of the next.
+    size, products = (8192, 8) if device.type == "cuda" else (1024, 1)
+    generator = torch.Generator(device).manual_seed(0)  # not the run's own, which must not be disturbed
+    a, b = (torch.randn(size, size, generator=generator, device=device).to(dtype) for _ in range(2))
     best = math.inf
     for _ in range(4):
         begun = time.perf_counter()
+        for _ in range(products - 1):
+            torch.mm(a, b)
         float(torch.mm(a, b)[0, 0])  # waits for a device that computes on its own
         best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best
+    return products * 2 * size**3 / best

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from feilun.model.config import Family, ModelConfig
 from feilun.model.lora import Lora
@@ -118,6 +118,24 @@ class PretrainRecipe(_Part):
         return self
 
 
+class GentleOptimiser(OptimiserRecipe):
+    """For weights that have learnt to answer already."""
+
+    lr: float = Field(default=1e-5, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup: int = Field(default=10, ge=0)
+
+
+def _undivided(run: RunRecipe) -> RunRecipe:
+    if run.accumulate != 1:
+        raise invalid("accumulate must be 1 here: give more rows", "此处 accumulate 必须为 1：请增加 rows")
+    return run
+
+
+WholeRun = Annotated[RunRecipe, AfterValidator(_undivided)]
+"""A run whose steps are not read in portions of a given number: how much is computed at once follows from what is read."""
+
+
 class SftRecipe(_Part):
     """Fine-tuning on conversations: of all weights, or of an adapter."""
 
@@ -126,8 +144,6 @@ class SftRecipe(_Part):
     seed: int = 0
     base: str
     """A model's folder, or a GGUF file of any scheme of ``feilun models add``."""
-    template: str | None = None
-    """A chat template's file, for a base that has none."""
     data: ConversationsRecipe = Field(default_factory=ConversationsRecipe)
     lora: Lora | None = None
     """A new adapter. Without it and without ``adapter`` all weights learn."""
@@ -152,7 +168,7 @@ class SftRecipe(_Part):
     epochs: float = Field(default=1, gt=0)
     """How often each example is seen, where ``run.steps`` does not say how long."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
-    run: RunRecipe = Field(default_factory=RunRecipe)
+    run: WholeRun = Field(default_factory=RunRecipe)
 
 
 class TuningRecipe(_Part):
@@ -171,10 +187,8 @@ class TuningRecipe(_Part):
     """The highest rank that the two may have together, as in fine-tuning."""
     epochs: float = Field(default=1, gt=0)
     """How often each pair, answer or prompt is seen, where ``run.steps`` does not say how long."""
-    optimiser: OptimiserRecipe = Field(
-        default_factory=lambda: OptimiserRecipe(lr=1e-5, weight_decay=0.0, warmup=10)
-    )
-    run: RunRecipe = Field(default_factory=RunRecipe)
+    optimiser: GentleOptimiser = Field(default_factory=GentleOptimiser)
+    run: WholeRun = Field(default_factory=RunRecipe)
     """``rows``: pairs, or answers, of a step."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from feilun.model import checkpoint
@@ -110,7 +110,8 @@ class RewardModel:
         """Write it into an existing folder."""
         assert self._model.value is not None
         checkpoint.save(self._model, folder)
-        save_file({"value.weight": self._model.value.weight.detach().contiguous()}, folder / HEAD)
+        head = {"value.weight": self._model.value.weight.detach().contiguous()}
+        checkpoint.save_tensors(head, folder / HEAD)
         self.tokenizer.save(folder)
 
     def score(self, sides: Sequence[Side]) -> list[float]:

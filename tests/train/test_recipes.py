@@ -1,4 +1,4 @@
-"""Conversations that a recipe leaves out are learnt by none of its stages."""
+"""What recipes of training leave out, leave open, and refuse."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.tokenizer_training import train_tokenizer
@@ -14,7 +15,7 @@ from feilun.recipe import read_recipe, shipped
 from feilun.train.conversations import read_examples
 from feilun.train.pipeline.own_answers import conversations
 from feilun.train.pipeline.recipe import PipelineRecipe
-from feilun.train.recipe import ConversationsRecipe
+from feilun.train.recipe import ConversationsRecipe, DpoRecipe, SftRecipe
 
 ROWS: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
@@ -57,3 +58,14 @@ def test_our_own_model_does_not_learn_whose_the_embedded_one_is() -> None:
     taken = conversations(recipe.sft.data, sources, apart=False)
     assert len(taken) > 1000
     assert not any("Gemma" in message.content for line in taken for message in line.messages)
+
+
+def test_what_a_recipe_leaves_open_is_gentle_after_fine_tuning() -> None:
+    recipe = DpoRecipe.model_validate({"kind": "dpo", "name": "x", "base": "y", "optimiser": {"clip": 0.5}})
+    assert (recipe.optimiser.lr, recipe.optimiser.weight_decay, recipe.optimiser.clip) == (1e-5, 0, 0.5)
+
+
+def test_portions_of_a_step_are_refused_where_they_would_mean_nothing() -> None:
+    for kind, recipe in (("dpo", DpoRecipe), ("sft", SftRecipe)):
+        with pytest.raises(ValidationError, match="accumulate must be 1 here"):
+            recipe.model_validate({"kind": kind, "name": "x", "base": "y", "run": {"accumulate": 2}})
