@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from feilun.model.cache import Begun, Cache, Going
 from feilun.model.config import Activation
 from feilun.model.gated import activate
-from feilun.model.norm import rms_norm
 from feilun.model.transformer import Attention, Block, Linear, RMSNorm, Rotation, Transformer
 
 FEW, MANY = 8, 128
 """With so many rows, and fewer than that, a product takes half to two thirds of the time when the weight stands first, for it is
 read as it lies. What comes out then lies across, which with many rows slows down what follows.
 """
+
+SMALL = 2**15
+"""Values of a norm that is called sooner than computed."""
 
 Step = Callable[[Tensor], Tensor]
 """Something with each row of (rows, size)."""
@@ -104,7 +106,7 @@ def _product(module: nn.Module, dtype: torch.dtype) -> Step:
 def _norm(module: nn.Module, dtype: torch.dtype) -> Step:
     if not isinstance(module, RMSNorm):
         return lambda x: x
-    return partial(rms_norm, scale=module.scale.detach().to(dtype), eps=module.eps)
+    return partial(_rms_norm, scale=module.scale.detach().to(dtype), eps=module.eps)
 
 
 def _joint_norm(attention: Attention, dtype: torch.dtype) -> Step:
@@ -113,4 +115,16 @@ def _joint_norm(attention: Attention, dtype: torch.dtype) -> Step:
         return lambda x: x
     queries, keys, _ = attention.sizes
     scales = [attention.q_norm.scale.expand(queries, -1), attention.k_norm.scale.expand(keys, -1)]
-    return partial(rms_norm, scale=torch.cat(scales).detach().to(dtype), eps=attention.q_norm.eps)
+    return partial(_rms_norm, scale=torch.cat(scales).detach().to(dtype), eps=attention.q_norm.eps)
+
+
+def _rms_norm(x: Tensor, *, scale: Tensor, eps: float) -> Tensor:
+    """``scale``: (size,), or (n, size) for ``x`` (..., n, size).
+
+    PyTorch has no kernel for it on a CPU, but seven operations. For a few values, where calling them is what costs, its kernel
+    for layer norms serves: the values beside their negatives have a mean of 0, and their mean square as variance.
+    """
+    size = x.shape[-1]
+    if x.device.type == "cpu" and x.numel() < SMALL:
+        return F.layer_norm(torch.cat([x, -x], -1), (2 * size,), None, None, eps)[..., :size] * scale
+    return F.rms_norm(x, (size,), None, eps) * scale

@@ -27,7 +27,6 @@ from feilun.model.config import Activation, ModelConfig, RopeScaling
 from feilun.model.gated import activate, gated_product
 from feilun.model.logprobs import log_probabilities
 from feilun.model.loss import IGNORED, cross_entropy
-from feilun.model.norm import rms_norm
 
 
 class Linear(nn.Linear):
@@ -41,7 +40,7 @@ class Linear(nn.Linear):
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` over the last dimension; ``offset`` is added to the weight."""
+    """Root-mean-square norm (Zhang and Sennrich 2019) over the last dimension; ``offset`` is added to the weight."""
 
     def __init__(self, size: int, eps: float, offset: float = 0.0) -> None:
         super().__init__()
@@ -55,7 +54,8 @@ class RMSNorm(nn.Module):
         return self.weight + self.offset if self.offset else self.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.scale.to(x.dtype), self.eps)
+        # Of one type, else it is not fused.
+        return F.rms_norm(x, self.weight.shape, self.scale.to(x.dtype), self.eps)
 
 
 @dataclass(frozen=True, slots=True)
