@@ -45,6 +45,7 @@ kind = "sft"
 name = "polite"
 base = "BASE"
 epochs = 10
+samples = ["谁？"]
 [data]
 heldout = 0.2
 [lora]
@@ -132,7 +133,9 @@ def adapter(base: Path, workspace: Path) -> Path:
     examples.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     result = train(workspace, SFT.replace("BASE", str(base)), "--source", examples, "--json")
     assert result.returncode == 0, result.stderr
-    losses = [event["loss"] for event in events_of(result.stdout) if event["event"] == "step"]
+    events = events_of(result.stdout)
+    assert {event["prompt"] for event in events if event["event"] == "sample"} == {"谁？\n"}
+    losses = [event["loss"] for event in events if event["event"] == "step"]
     assert losses[-1] < 0.9 * losses[0]  # the base is next to random, and its vocabulary is frozen
     return workspace / "models" / "polite"
 
@@ -218,8 +221,10 @@ def test_what_is_resumed_has_the_recipe_it_was_begun_with(
     assert result.returncode == 1
     assert key in result.stderr
     assert half.state != "finished"
+    assert "What may change: run.steps, optimiser.lr" in result.stderr
+    slower = PRETRAIN.replace("[optimiser]", "[optimiser]\nclip = 0.9")
     more = train(
-        workspace, PRETRAIN, "--resume", "--max-steps", "7", "--name", "tiny"
+        workspace, slower, "--resume", "--max-steps", "7", "--name", "tiny"
     )  # with the data that it had
     assert more.returncode == 0, more.stderr
     assert half.state == "finished"

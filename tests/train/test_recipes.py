@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 
+from feilun import registry
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.tokenizer_training import train_tokenizer
 from feilun.recipe import read_recipe, shipped
 from feilun.train.conversations import read_examples
+from feilun.train.optim import OptimiserRecipe, Optimisers
 from feilun.train.pipeline.own_answers import conversations
 from feilun.train.pipeline.recipe import PipelineRecipe
 from feilun.train.recipe import ConversationsRecipe, DpoRecipe, SftRecipe
@@ -69,3 +72,28 @@ def test_portions_of_a_step_are_refused_where_they_would_mean_nothing() -> None:
     for kind, recipe in (("dpo", DpoRecipe), ("sft", SftRecipe)):
         with pytest.raises(ValidationError, match="accumulate must be 1 here"):
             recipe.model_validate({"kind": kind, "name": "x", "base": "y", "run": {"accumulate": 2}})
+
+
+def test_the_assistants_recipe_is_the_one_that_made_it() -> None:
+    made = json.loads((Path(registry.__file__).parent / "assistant" / "artifact.json").read_text())["recipe"]
+    now = read_recipe(shipped("train/assistant.toml"), SftRecipe).model_dump(mode="json")
+    for part in ("optimiser", "lora"):
+        assert now[part] == now[part] | made[part]
+    assert (now["epochs"], now["base"]) == (made["epochs"], made["base"])
+    assert (now["run"]["rows"], now["run"]["length"]) == (made["run"]["rows"], made["run"]["length"])
+
+
+def test_a_run_that_goes_on_takes_the_learning_rate_that_its_recipe_says_now() -> None:
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+
+    def optimisers(lr: float) -> Optimisers:
+        return Optimisers(OptimiserRecipe(lr=lr, weight_decay=0), [("w", weight)])
+
+    weight.grad = torch.ones(4, 4)
+    (before,) = (begun := optimisers(1e-3)).all
+    begun.step(1)
+    (after,) = (gone_on := optimisers(1e-5)).all
+    after.load_state_dict(before.state_dict())
+    weight.grad = torch.ones(4, 4)
+    gone_on.step(0.5)
+    assert [group["lr"] for group in after.param_groups] == [5e-6]

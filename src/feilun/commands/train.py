@@ -45,6 +45,17 @@ HELP = say(
 )
 
 
+MAY_CHANGE = (
+    "run.steps",
+    "optimiser.lr",
+    "optimiser.muon_lr",
+    "optimiser.clip",
+    "rollout.penalty",
+    "rollout.most",
+)
+"""What a recipe may say otherwise when a run goes on: how long it is, and what is advised when it has gone wrong."""
+
+
 def train(
     context: typer.Context,
     recipe: Annotated[
@@ -279,9 +290,7 @@ class Asked:
         return sources
 
     def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe: only how many
-        steps it takes may change.
-        """
+        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe: only `MAY_CHANGE`."""
         wanted, runs = self.wanted(), workspace.path / "runs"
         found = job_to_resume(runs, wanted.kind, wanted.name) if resume else None
         before = dict(found.record.recipe) if found else wanted.model_dump(mode="json")
@@ -293,11 +302,12 @@ class Asked:
             return Job.create(runs, wanted.kind, wanted.name, asked)
         changed = differences(before, wanted)
         for key in changed:
-            if key != "run.steps":
+            if key not in MAY_CHANGE:
                 raise FeilunError(
                     f"The run {found.id} was begun with another recipe: {key} is not what it was. Put it back, or start anew "
-                    "without --resume.",
-                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变。请改回，或去掉 --resume 重新开始。",
+                    f"without --resume. What may change: {', '.join(MAY_CHANGE)}.",
+                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变。请改回，或去掉 --resume 重新开始。可以改变的有："
+                    f"{'、'.join(MAY_CHANGE)}。",
                     code="other_recipe",
                 )
         if changed:

@@ -85,15 +85,14 @@ class Optimisers:
             self.all.append(torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True))
         if muon:
             self.all.append(Muon(muon, lr=recipe.muon_lr, weight_decay=recipe.weight_decay, dtype=dtype))
-        for optimiser in self.all:
-            for group in optimiser.param_groups:
-                group["peak"] = group["lr"]
+        # Not in the groups: a run that goes on with another rate is not to find the old one in its checkpoint.
+        self._peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.all]
 
     def step(self, share: float) -> None:
         """Move the weights at ``share`` of the peak learning rates, and forget the gradients."""
-        for optimiser in self.all:
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * share
+        for optimiser, peaks in zip(self.all, self._peaks, strict=True):
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * share
             optimiser.step()
         for weight in self.parameters:
             weight.grad = None

@@ -23,10 +23,9 @@ from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
 from feilun.train.packed import PackedRows
 from feilun.train.recipe import PretrainRecipe, TextsRecipe
-from feilun.train.sample import generate
+from feilun.train.sample import TOKENS, generate
 from feilun.workspace import MANIFEST, Manifest, new_artifact
 
-SAMPLE_TOKENS = 64
 PART = 8192
 """Characters of the longest document of a run."""
 
@@ -68,7 +67,7 @@ def pretrain(
         for prompt in recipe.samples:
             ids = [tokenizer.eos_id, *tokenizer.encode(prompt)]
             stop = frozenset({tokenizer.eos_id})
-            text = generate(model, ids, tokens=SAMPLE_TOKENS, stop=stop, dtype=dtype, temperature=0.8)
+            text = generate(model, ids, tokens=TOKENS, stop=stop, dtype=dtype, temperature=0.8)
             job.emit("sample", step=step, prompt=prompt, text=tokenizer.decode(text))
 
     trainer = Trainer(

@@ -167,6 +167,8 @@ class SftRecipe(_Part):
     large vocabulary the second costs a fraction. For adapters only: the embedding must not learn."""
     epochs: float = Field(default=1, gt=0)
     """How often each example is seen, where ``run.steps`` does not say how long."""
+    samples: list[str] = Field(default_factory=list[str])
+    """Questions that are answered at each evaluation, the likeliest way: to be looked at."""
     optimiser: OptimiserRecipe = Field(default_factory=OptimiserRecipe)
     run: WholeRun = Field(default_factory=RunRecipe)
 

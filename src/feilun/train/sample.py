@@ -6,6 +6,9 @@ import torch
 
 from feilun.model.transformer import Transformer
 
+TOKENS = 64
+"""Of a sample in a report, at most."""
+
 
 @torch.no_grad()
 def generate(

@@ -24,7 +24,9 @@ from feilun.train.keep import LearnAndKeep
 from feilun.train.loop import Trainer
 from feilun.train.objectives import NextToken
 from feilun.train.origin import origin_of
+from feilun.train.preferences import prompt_ids
 from feilun.train.recipe import SftRecipe
+from feilun.train.sample import TOKENS, generate
 from feilun.train.tuning import Tuned
 
 SAMPLE = 100
@@ -88,6 +90,10 @@ def fine_tune(
         if heldout:
             losses = answer_loss(model, heldout, tokenizer.pad_id, dtype)
             job.emit("eval", step=step, name="heldout answers", loss=losses)
+        for question in recipe.samples:
+            ids = prompt_ids(tokenizer, [{"role": "user", "content": question}])
+            text = generate(model, ids, tokens=TOKENS, stop=frozenset(tokenizer.end_ids), dtype=dtype)
+            job.emit("sample", step=step, prompt=f"{question}\n", text=tokenizer.decode(text))
 
     candidates = _candidates(recipe, model, train)
     keeps = candidates is not None or any(keep)
