@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import webbrowser
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +18,7 @@ from rich.text import Text as Line
 
 from feilun.commands.chat import printable
 from feilun.commands.extras import need_data
-from feilun.commands.jobs import follow, job_to_resume, tell_stopped
+from feilun.commands.jobs import follow, job_to_resume, running, tell_stopped
 from feilun.jobs import Job
 from feilun.recipe import find_recipe, read_recipe, shipped
 from feilun.text import FeilunError, say
@@ -152,16 +152,13 @@ def build(
     found = job_to_resume(runs, KIND, wanted.name) if resume else None
     job = found or Job.create(runs, KIND, wanted.name, wanted.model_dump(mode="json"))
     wanted = CorpusRecipe.model_validate(job.record.recipe)
-    with job.running():
-        watching = threading.Thread(target=follow, args=(job, as_json))
-        watching.start()
+    with running(job, partial(follow, as_json=as_json)):
         if engine == "ray":
             place = on_ray(address, [job.folder, *(one.path for one in wanted.sources)], workers)
         else:
             place = nullcontext(local(processes))
         with place as each:
             made = make(wanted, job, _folder(workspace, wanted.name), each)
-    watching.join()
     if made is None:
         tell_stopped(job)
     elif not as_json:
@@ -225,12 +222,9 @@ def _again(
     out = _folder(workspace, name) if name else folder
     wanted = wanted.model_copy(update={"name": name or wanted.name})
     job = Job.create(workspace.path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
-    with job.running():
-        watching = threading.Thread(target=follow, args=(job, as_json))
-        watching.start()
+    with running(job, partial(follow, as_json=as_json)):
         each = local(workers or os.cpu_count() or 1)
         made = decide_again(folder, wanted, job, out, each, rescore=rescore)
-    watching.join()
     if made is not None and not as_json:
         _funnel(made, Console(highlight=False))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text as Line
 
 from feilun.commands.extras import need_train, quick_imports
-from feilun.commands.jobs import follow, job_to_resume
+from feilun.commands.jobs import follow, job_to_resume, running
 from feilun.commands.review import opened
 from feilun.jobs import Job, list_jobs
 from feilun.recipe import find_recipe
@@ -134,16 +134,13 @@ def _turn(
             import torch._dynamo  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
             from feilun.train import prefer, sft  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        with job.running():
-            watching = threading.Thread(target=follow, args=(job, as_json))
-            watching.start()
+        with running(job, partial(follow, as_json=as_json)):
             if by_rule:
                 job.emit("accepted", by_rule=by_rule)
             meter = Meter()
             verdict = made.run()
             if verdict is not None:
                 job.emit("cost", **meter.stop())
-        watching.join()
     if verdict is None:
         typer.echo(say("Stopped. Go on with: feilun turn", "已停止。继续：feilun turn"), err=True)
     elif not as_json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -277,6 +279,22 @@ def follow(job: Job, as_json: bool) -> None:
             typer.echo(json.dumps(event, ensure_ascii=False))
     else:
         draw(events, Console(highlight=False))
+
+
+@contextlib.contextmanager
+def running(job: Job, show: Callable[[Job], object] | None) -> Generator[None]:
+    """``job.running()``, shown meanwhile in a thread of its own. However it ends, all has been shown before anything else is
+    said.
+    """
+    watching = threading.Thread(target=show, args=(job,)) if show is not None else None
+    try:
+        with job.running():
+            if watching is not None:
+                watching.start()
+            yield
+    finally:
+        if watching is not None and watching.ident is not None:
+            watching.join()
 
 
 def tell_stopped(job: Job) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import typer
 from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
-from feilun.commands.jobs import follow, job_to_resume, tell_stopped
+from feilun.commands.jobs import follow, job_to_resume, running, tell_stopped
 from feilun.commands.pipeline import KIND, AskedPipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
@@ -359,14 +358,8 @@ def work(
             with job.helping():
                 asked.run(job, workspace, world)
             return None
-        watching = None
-        with job.running():
-            if show is not None:
-                watching = threading.Thread(target=show, args=(job,))
-                watching.start()
+        with running(job, show):
             made = asked.run(job, workspace, world)
-        if watching is not None:
-            watching.join()
         return job, made
 
 
