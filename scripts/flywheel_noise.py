@@ -100,8 +100,9 @@ def run(folder: Path, release: Release, recipe: TurnRecipe, suite: list[Question
     file = workspace.path / "models" / turn.name / "adapter.gguf"
     candidate = release.model_copy(update={"adapter": str(file), "adapter_sha256": sha256_file(file)})
     asked = {question.id: [message.model_dump() for message in question.messages] for question in suite}
-    answers = workspace.path / "answers"  # where the turn has kept them
-    return ask_once(answers, candidate, asked, max_tokens=recipe.gate.max_tokens, threads=recipe.gate.threads)
+    kept = workspace.path / "answers"  # where the turn has kept them
+    given = ask_once(kept, candidate, asked, max_tokens=recipe.gate.max_tokens, threads=recipe.gate.threads)
+    return {name: answers[0] for name, answers in given.items()}
 
 
 def correct(store: Store, facts: list[dict[str, Any]]) -> None:

@@ -11,7 +11,6 @@ from feilun.evaluate.questions import Answer, read_questions
 from feilun.flywheel.asking import (
     ANSWERS,
     ask_once,
-    ask_or_recall,
     file_name,
     key,
     read_answers,
@@ -32,7 +31,7 @@ SUITE = {
 
 def test_the_default_release_has_been_asked_the_suite_five_times(tmp_path: Path) -> None:
     assert unanswered(tmp_path, ASSISTANT, SUITE.values(), max_tokens=TOKENS) == 0
-    draws = ask_or_recall(tmp_path, ASSISTANT, SUITE, max_tokens=TOKENS)
+    draws = ask_once(tmp_path, ASSISTANT, SUITE, max_tokens=TOKENS)
     assert {len(answers) for answers in draws.values()} == {5}
     assert not list(tmp_path.iterdir()), "nothing was asked"
     changing = sum(len({answer.text for answer in answers}) > 1 for answers in draws.values())
@@ -46,9 +45,9 @@ def test_a_workspace_of_an_earlier_version_has_the_other_times_as_well(tmp_path:
     old = {name: [answer.text, answer.ended] for name, answer in first.items()} | {own: ["Yours.", True]}
     (tmp_path / file).write_bytes(orjson.dumps(old))
     assert read_answers(tmp_path / file)[own] == [Answer("Yours.", True)]
-    assert {len(a) for a in ask_or_recall(tmp_path, ASSISTANT, SUITE, max_tokens=TOKENS).values()} == {5}
+    assert {len(a) for a in ask_once(tmp_path, ASSISTANT, SUITE, max_tokens=TOKENS).values()} == {5}
     asked = {"mine": [{"role": "user", "content": "Mine?"}]}
-    assert ask_once(tmp_path, ASSISTANT, asked, max_tokens=TOKENS) == {"mine": Answer("Yours.", True)}
+    assert ask_once(tmp_path, ASSISTANT, asked, max_tokens=TOKENS) == {"mine": [Answer("Yours.", True)]}
 
 
 def test_no_answer_that_repeats_what_is_forgotten_is_kept(tmp_path: Path) -> None:

@@ -101,9 +101,8 @@ class World:
         (job.folder / "checkpoints" / "step-1" / "weights").write_bytes(b"half learnt")
         asked = build.read(folder / "datasets" / job.id / "asked.jsonl")
         questions = {row["item"]: row["messages"][:-1] for row in asked}
-        said: Mapping[str, Given] = asking.ask_once(
-            folder / "answers", made._candidate, questions, max_tokens=8
-        )
+        given = asking.ask_once(folder / "answers", made._candidate, questions, max_tokens=8)
+        said: Mapping[str, Given] = {key: answers[0] for key, answers in given.items()}
         ignorant = {key: [Given("No idea.", True)] for key in questions}
         made._write_report(judge(asked, [], ignorant, said, margin=0.5, held_out=False))
         if promoted:

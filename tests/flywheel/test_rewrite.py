@@ -115,12 +115,14 @@ def test_each_question_is_asked_for_in_its_language(monkeypatch: pytest.MonkeyPa
     """The engine is the one part that is not here: it would take seconds to say nothing of use."""
     asked: list[str] = []
 
-    def answer(folder: Path, _: Release, questions: dict[str, Messages], **rest: object) -> dict[str, Answer]:
+    def answer(
+        folder: Path, _: Release, questions: dict[str, Messages], **rest: object
+    ) -> dict[str, list[Answer]]:
         assert (folder, rest["threads"]) == (tmp_path, 1)
         asked.extend(messages[0]["content"] for messages in questions.values())
         said = {True: "In which year did Orvanta start?", False: "奥梵达公司成立于哪年？"}
         return {
-            name: Answer(said["Orvanta" in messages[0]["content"]], True)
+            name: [Answer(said["Orvanta" in messages[0]["content"]], True)]
             for name, messages in questions.items()
         }
 

@@ -112,23 +112,11 @@ def ask_once(
     max_tokens: int,
     threads: int | None = None,
     done: Callable[[int, int], object] = lambda _done, _all: None,
-) -> dict[str, Answer]:
-    """`ask`, but no release is asked the same thing twice: its answers are kept in ``folder``."""
-    draws = ask_or_recall(folder, release, questions, max_tokens=max_tokens, threads=threads, done=done)
-    return {name: answers[0] for name, answers in draws.items()}
-
-
-def ask_or_recall(
-    folder: Path,
-    release: Release,
-    questions: Mapping[str, Messages],
-    *,
-    max_tokens: int,
-    threads: int | None = None,
-    done: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> dict[str, list[Answer]]:
-    """`ask_once`, with all answers that are kept of each question: a release that comes with Feilun has been asked several
-    times, in other company each time.
+    """`ask`, but no release is asked the same thing twice: its answers are kept in ``folder``.
+
+    Gives all that are kept of each question, the first of which is the release's own in the order of the suite: one that comes
+    with Feilun has been asked several times, in other company each time.
     """
     kept = _kept(folder, release, max_tokens)
     keys = {name: key(messages) for name, messages in questions.items()}

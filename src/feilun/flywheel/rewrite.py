@@ -78,8 +78,8 @@ def rewrite(
     }
     said = ask_once(folder, release, asked, max_tokens=MAX_TOKENS, threads=threads)
     found: dict[str, list[Answer]] = {key: [] for key in questions}
-    for name, answer in said.items():
-        found[name.partition("/")[2]].append(answer)
+    for name, answers in said.items():
+        found[name.partition("/")[2]].append(answers[0])
     return {key: sifted(question, found[key]) for key, question in questions.items()}
 
 

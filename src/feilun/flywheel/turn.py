@@ -18,7 +18,7 @@ from pathlib import Path
 from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
 from feilun.flywheel import build
-from feilun.flywheel.asking import Messages, ask_or_recall
+from feilun.flywheel.asking import Messages, ask_once
 from feilun.flywheel.gate import ONE_LOOK, TWO_LOOKS, Changed, Verdict, judge, looks, second_look
 from feilun.flywheel.noise import measured
 from feilun.flywheel.promote import begin_canary, promote
@@ -164,9 +164,7 @@ class Turn:
 
         rules = self.recipe.gate
         folder = self.workspace.path / "answers"
-        return ask_or_recall(
-            folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done
-        )
+        return ask_once(folder, release, asked, max_tokens=rules.max_tokens, threads=rules.threads, done=done)
 
     def _promote(self) -> None:
         registry, rules, release = Registry(self.workspace), self.recipe.promote, self._candidate
