@@ -26,10 +26,11 @@ def results() -> Results:
         id="q", lang="zh", topic="talk", answer="<你好>" * 60, ended=False, seconds=0,
         checked=[*TALKS, "matches"], failed=failed,
     )  # fmt: skip
+    told = answer.model_copy(update={"id": "i", "answer": "好好好", "failed": ["ends", "repeats"]})
     bits = {"all": 2.0, "en": 1.5, "zh": 2.5}
-    model = Measured(stage="sft", bits=bits, questions=[answer], heldout=[])
+    model = Measured(stage="sft", bits=bits, questions=[answer], instructions=[told], heldout=[])
     return Results(
-        name="made", size="tiny", models=[model], ngram=bits, peers={PEER: bits}, wins=[], asked={"q": "你好？"},
+        name="made", size="tiny", models=[model], ngram=bits, peers={PEER: bits}, wins=[], asked={"q": "你好？", "i": "说“好”。"},
         reward_accuracy={"all": 0.46, "longer": 0.5, "shorter": 0.4}, figures={},
     )  # fmt: skip
 
@@ -51,6 +52,10 @@ def test_a_report_speaks_its_readers_language(
     assert "<td>Some-135M.Q4_1</td>" in found
     assert "pypi:" not in found
     assert html.escape("<你好>" * 60) in found
+    assert (
+        "<td>0/1 (0%-79%)</td><td>1/1 (21%-100%)</td></tr>" in found
+    )  # all checks; the instruction was followed
+    assert "好好好" in found
 
 
 def test_every_check_has_a_name() -> None:

@@ -1,7 +1,7 @@
-"""Runs code that a model wrote, in a process of its own with little time and memory.
+"""Runs code that a model wrote, in a process of its own (`feilun.evaluate.sandbox`) with little time and memory.
 
-That keeps a mistake from doing harm: an endless loop, a list that never ends, a print in a loop. It is no sandbox
-against somebody who means to; a model whose answers one does not trust is evaluated in a container.
+On Linux it is shut in there: no files but Python's own, no network, no other processes. Elsewhere the limits alone keep a
+mistake from doing harm, an endless loop, a list that never ends, a print in a loop; `confined` tells which it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
+
+from feilun.evaluate import sandbox
 
 SECONDS = 5
 """Of processor time; twice as many by the clock."""
@@ -27,28 +29,6 @@ OUTPUT = 1 << 20
 
 FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 """A fenced code block of Markdown: its language, its text."""
-
-# The answer is compiled by itself: `from __future__` must be its first line. Its name is not `__main__`, so that an
-# example at its end that asks for input does not run.
-_RUNNER = """\
-import json, sys
-limits, setup, source, asserts, tests, proof = json.load(open(sys.argv[1], encoding="utf-8"))
-try:
-    import resource
-    for name, limit in limits.items():
-        hard = resource.getrlimit(getattr(resource, name))[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(getattr(resource, name), (limit, limit))
-except (ImportError, OSError, ValueError):
-    pass
-space = {"__name__": "answer"}
-exec(compile(setup, "setup", "exec"), space)
-exec(compile(source, "answer", "exec"), space)
-for line in asserts:
-    exec(compile("assert (" + line + "\\n)", "assert", "exec"), space)
-exec(compile(tests, "tests", "exec"), space)
-print("\\n" + proof)
-"""
 
 
 def code_of(answer: str) -> str:
@@ -63,26 +43,55 @@ def python_passes(source: str, asserts: Sequence[str] = (), *, setup: str = "", 
     ``setup`` is a program that runs there first, ``tests`` one that runs last; neither may raise.
     """
     proof = uuid.uuid4().hex  # a program that ends early must not look as if it had passed
-    limits = {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": OUTPUT}
-    with tempfile.TemporaryDirectory() as folder:
-        job, output = Path(folder, "job.json"), Path(folder, "output")
-        job.write_text(json.dumps([limits, setup, source, list(asserts), tests, proof]), encoding="utf-8")
-        with output.open("wb") as out:  # a file, so that the limit on its size holds
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", "-c", _RUNNER, str(job)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.DEVNULL,
-                cwd=folder,
-                env={name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ},
-                start_new_session=True,
-            )
-            try:
-                code = process.wait(2 * SECONDS)
-            except subprocess.TimeoutExpired:
-                return False
-            finally:  # with whatever it has started
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        return code == 0 and output.read_bytes().rstrip().endswith(proof.encode())
+    job = {
+        "limits": {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": OUTPUT},
+        "setup": setup,
+        "answer": source,
+        "asserts": list(asserts),
+        "tests": tests,
+        "proof": proof,
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile() as out,
+    ):  # a file: its size can be limited
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-X", "utf8", sandbox.__file__, folder],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ},
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(job).encode(), timeout=2 * SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        finally:  # with whatever it has started
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        return process.returncode == 0 and out.read().rstrip().endswith(proof.encode())
+
+
+@cache
+def confined() -> bool:
+    """Whether such a program is shut in here: it reaches no file outside of its folder, no network and no other process."""
+    with tempfile.NamedTemporaryFile() as outside:
+        return python_passes(_ATTEMPTS.format(outside=outside.name), ["not reached"])
+
+
+_ATTEMPTS = """
+import os, socket
+reached = []
+for attempt in (lambda: open({outside!r}), lambda: socket.socket(), lambda: os.kill(os.getppid(), 0), os.fork):
+    try:
+        done = attempt()
+    except OSError:
+        continue
+    if done == 0:
+        os._exit(0)
+    reached.append(done)
+"""

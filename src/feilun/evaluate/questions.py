@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from feilun.evaluate.checks import Check, Cites, passes
+from feilun.evaluate.checks import Check, Cites, Code, passes
 from feilun.evaluate.report import Graded, Report
 from feilun.evaluate.wording import AnswerLanguage, in_language
 from feilun.text import FeilunError
@@ -70,6 +70,11 @@ class Question(BaseModel):
                     f"cites 要求引用 {which}，但消息中没有以它开头的行",
                 )
         return self
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether the code in an answer is run to check it."""
+        return any(isinstance(check, Code) for check in self.checks)
 
     def failures(self, answer: Answer) -> list[str]:
         """The kinds of the checks that the answer fails, each once."""

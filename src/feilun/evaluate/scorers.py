@@ -215,7 +215,7 @@ class Ifeval(Scorer):
 class Code(Scorer):
     """The answer's first code block, or the whole of it, runs after ``setup``, and then ``tests`` do; all are Python.
 
-    ``setup`` and ``tests`` are templates. It is run on this machine, with little time and memory.
+    ``setup`` and ``tests`` are templates. It is run on this machine, shut in as `feilun.evaluate.sandbox` says.
     """
 
     tests: str = Field(min_length=1)

@@ -126,6 +126,15 @@ class Loaded(BaseModel):
     total: int
     """Items there are, of which ``items`` are drawn."""
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether code in answers is run to score them."""
+        checked = self.task.scorers.checks is not None
+        asked = (item.question for item in self.items if item.question is not None)
+        return self.task.scorers.code is not None or (
+            checked and any(question.runs_code for question in asked)
+        )
+
 
 def read_task(
     path: Path, data: Path | None = None, overrides: Mapping[str, object] = MappingProxyType({})

@@ -22,7 +22,8 @@ def check(recipe: PipelineRecipe, beside: Path, processes: int) -> None:
     """Raises `FeilunError` for what a later stage of ``recipe`` would stop at. ``beside``: where its paths begin."""
     for stage in ("ppo", "dpo"):
         served_as(f"{recipe.name}-{stage}", "file:x.gguf", recipe.pretrain.model.context)
-    read_questions(beside / recipe.evaluate.questions)
+    for questions in (recipe.evaluate.questions, recipe.evaluate.instructions):
+        read_questions(beside / questions)
     corpus_recipe(recipe, beside)
     for path in (*recipe.sft.data.sources, *recipe.pairs.sources):
         if not (beside / path).exists():

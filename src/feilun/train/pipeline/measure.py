@@ -39,6 +39,7 @@ class Measured(BaseModel):
     bits: dict[str, float]
     """Bits per byte of held-out text: ``all`` and each language."""
     questions: list[Graded]
+    instructions: list[Graded]
     heldout: list[Reply]
     """To the held-out prompts, in their order."""
 
@@ -53,6 +54,11 @@ class Measured(BaseModel):
         """Answers that pass all their checks."""
         return rate(self.questions)
 
+    @property
+    def followed(self) -> Rate:
+        """Instructions that were followed."""
+        return Rate(passed=sum(map(follows, self.instructions)), total=len(self.instructions))
+
     def by_check(self, check: str) -> Rate:
         made = [answer for answer in self.questions if check in answer.checked]
         return Rate(passed=sum(check not in answer.failed for answer in made), total=max(1, len(made)))
@@ -63,6 +69,8 @@ class Yardstick:
     """What all models of a pipeline are measured by."""
 
     questions: Sequence[Question]
+    instructions: Sequence[Question]
+    """Whose checks say whether the answer does what was asked."""
     prompts: Sequence[Prompt]
     """Held out of fine-tuning."""
     documents: Sequence[TokenDocument]
@@ -82,13 +90,21 @@ class Yardstick:
         bits = bits_per_byte(
             model, self.documents, eos_id=tokenizer.eos_id, length=self.length, dtype=self.dtype
         )
-        asked = [[one.model_dump() for one in question.messages] for question in self.questions]
-        said = replies(model, tokenizer, asked, sampling, dtype=self.dtype)
-        heldout = replies(
-            model, tokenizer, [prompt.messages for prompt in self.prompts], sampling, dtype=self.dtype
+
+        def said(asked: Sequence[Sequence[dict[str, str]]]) -> list[Reply]:
+            return replies(model, tokenizer, asked, sampling, dtype=self.dtype)
+
+        def graded(questions: Sequence[Question]) -> list[Graded]:
+            asked = [[one.model_dump() for one in question.messages] for question in questions]
+            return [grade(question, reply) for question, reply in zip(questions, said(asked), strict=True)]
+
+        return Measured(
+            stage=stage,
+            bits=bits,
+            questions=graded(self.questions),
+            instructions=graded(self.instructions),
+            heldout=said([prompt.messages for prompt in self.prompts]),
         )
-        graded = [grade(question, reply) for question, reply in zip(self.questions, said, strict=True)]
-        return Measured(stage=stage, bits=bits, questions=graded, heldout=heldout)
 
     def of_other(self, folder: Path, tokenizer: Tokenizer) -> dict[str, float]:
         """Bits per byte of the same text under a model with another tokenizer. ``tokenizer``: the pipeline's."""
@@ -102,8 +118,8 @@ class Yardstick:
         return bits_per_byte(model, documents, eos_id=own.eos_id, length=self.length, dtype=self.dtype)
 
     def compare(self, before: Measured, after: Measured, judge: RewardModel) -> list[Difference]:
-        """Whose answers to the held-out prompts are better: by the reward model, and by checks that it does not know; and to
-        the questions, by their own checks. A won item counts 1, an even one 0.
+        """Whose answers to the held-out prompts are better: by the reward model, and by checks that it does not know; who
+        follows more instructions; and whose answers to the questions pass. A won item counts 1, an even one 0.
         """
         names = (before.stage, after.stage)
         scored = [self._rewards(one, judge) for one in (before, after)]
@@ -111,6 +127,7 @@ class Yardstick:
         found = [
             Difference.of(names, "reward", *_signs(wins)),
             Difference.of(names, "checks", *(self._checks(one) for one in (before, after))),
+            Difference.of(names, "instructions", *(_followed(one) for one in (before, after))),
             Difference.of(names, "questions", *(_passed(one) for one in (before, after))),
         ]
         return [one for one in found if one is not None]
@@ -140,6 +157,15 @@ def _signs(wins: Sequence[float]) -> tuple[dict[str, float | None], dict[str, fl
 
 def _passed(measured: Measured) -> dict[str, float | None]:
     return {answer.id: float(not answer.failed) for answer in measured.questions}
+
+
+def _followed(measured: Measured) -> dict[str, float | None]:
+    return {answer.id: float(follows(answer)) for answer in measured.instructions}
+
+
+def follows(answer: Graded) -> bool:
+    """Whether it does what was asked, however it does it: passes all checks but those of `TALKS`."""
+    return not set(answer.failed) - set(TALKS)
 
 
 def grade(question: Question, reply: Reply) -> Graded:

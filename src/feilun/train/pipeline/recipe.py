@@ -55,6 +55,8 @@ class EvaluateStage(_Part):
 
     questions: str = "eval/smalltalk.jsonl"
     """Questions with checks, outside the training data."""
+    instructions: str = "eval/instructions.jsonl"
+    """Instructions whose checks tell whether they were followed, outside the training data too."""
     tokens: int = Field(default=64, gt=0)
     """The most of an answer: a longer one has not ended."""
     compared: int = Field(default=100, gt=0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 from feilun.evaluate.check_names import CHECKS
-from feilun.evaluate.report import Rate
+from feilun.evaluate.report import Graded, Rate
 from feilun.jobs import Job
 from feilun.text import locale_language, say
-from feilun.train.pipeline.measure import TALKS, Measured, winning
+from feilun.train.pipeline.measure import TALKS, winning
 from feilun.train.pipeline.results import Results
 from feilun.train.report import STYLE
 
@@ -35,7 +36,9 @@ def page(results: Results, job: Job) -> str:
         f"<h2>{say('Runs', '各阶段的运行')}</h2>",
         _links(job),
         f"<h2>{say('Every answer', '全部回答')}</h2>",
-        _answers(results),
+        _answers(results, "questions"),
+        f"<h2>{say('Instructions', '指令')}</h2>",
+        _answers(results, "instructions"),
     ]
     return (
         f'<!doctype html><html lang="{locale_language()}"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -65,6 +68,7 @@ def _models(results: Results) -> str:
         say("Talks", "能对话"),
         *(str(CHECKS[name]).capitalize() for name in TALKS),
         say("All checks", "通过全部检查"),
+        say("Instructions followed", "遵循指令"),
     ]
     rows = [
         [
@@ -73,6 +77,7 @@ def _models(results: Results) -> str:
             _rate(model.talks),
             *(_rate(model.by_check(name)) for name in TALKS),
             _rate(model.right),
+            _rate(model.followed),
         ]
         for model in results.models
     ]
@@ -124,6 +129,7 @@ def _wins(results: Results) -> str:
     by = {
         "reward": say("by the reward model", "按奖励模型"),
         "checks": say("by checks it does not know", "按独立检查"),
+        "instructions": say("by instructions followed", "按是否遵循指令"),
         "questions": say("by the questions' checks", "按题目检查"),
     }
     rows: list[list[str]] = []
@@ -159,17 +165,16 @@ def _links(job: Job) -> str:
     )
 
 
-def _answers(results: Results) -> str:
+def _answers(results: Results, which: Literal["questions", "instructions"]) -> str:
     heads = "".join(f"<th>{html.escape(name_of(model.stage))}</th>" for model in results.models)
     rows: list[str] = []
-    for number, answer in enumerate(results.models[0].questions):
-        cells = "".join(_cell(model, number) for model in results.models)
-        rows.append(f'<tr><td class="prompt">{html.escape(results.asked[answer.id])}</td>{cells}</tr>')
+    for answers in zip(*(getattr(model, which) for model in results.models), strict=True):
+        cells = "".join(map(_cell, answers))
+        rows.append(f'<tr><td class="prompt">{html.escape(results.asked[answers[0].id])}</td>{cells}</tr>')
     return f'<table class="answers"><tr><th>{say("Question", "问题")}</th>{heads}</tr>{"".join(rows)}</table>'
 
 
-def _cell(model: Measured, number: int) -> str:
-    answer = model.questions[number]
+def _cell(answer: Graded) -> str:
     names = say(", ", "、").join(str(CHECKS[kind]) for kind in answer.failed)
     failed = f"<br><small>✗ {names}</small>" if names else ""
     return f'<td class="{"no" if answer.failed else "yes"}">{html.escape(answer.answer)}{failed}</td>'

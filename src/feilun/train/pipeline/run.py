@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from feilun.data.build import build
 from feilun.data.tokens import TokenDocument, Tokens
 from feilun.data.workers import local
@@ -196,7 +198,7 @@ class Pipeline:
 
     def _measure(self, stage: str) -> Measured:
         path = self._part(stage).folder / "measured.json"
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError, ValidationError):  # an earlier Feilun has measured less
             return Measured.model_validate_json(path.read_bytes())
         self.job.emit("stage", name=f"evaluate {stage}")
         measured = self._yardstick.measure(self._folder(stage), stage)
@@ -207,6 +209,7 @@ class Pipeline:
             bits_per_byte=measured.bits,
             talks=f"{measured.talks.passed}/{measured.talks.total}",
             right=f"{measured.right.passed}/{measured.right.total}",
+            followed=f"{measured.followed.passed}/{measured.followed.total}",
         )
         return measured
 
@@ -220,6 +223,7 @@ class Pipeline:
         ]
         return Yardstick(
             questions=read_questions(self._beside(wanted.questions)),
+            instructions=read_questions(self._beside(wanted.instructions)),
             prompts=[prompt for prompt in prompts if len(prompt.ids) <= run.length][: wanted.compared],
             documents=self._documents(tokenizer),
             tokens=wanted.tokens,
@@ -257,7 +261,10 @@ class Pipeline:
                 for stage in RELEASED
                 for difference in yardstick.compare(by_stage["sft"], by_stage[stage], judge)
             ],
-            asked={question.id: question.messages[-1].content for question in yardstick.questions},
+            asked={
+                question.id: question.messages[-1].content
+                for question in (*yardstick.questions, *yardstick.instructions)
+            },
             figures=figures,
         )
         write_atomically(path, results.model_dump_json(indent=1))

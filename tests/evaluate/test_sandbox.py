@@ -1,0 +1,105 @@
+"""Code of a model, shut in: what it may do goes on, what it may not fails, and nothing outside has changed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from feilun.cli import app
+from feilun.commands import evaluate
+from feilun.evaluate.code_check import confined, python_passes
+
+
+def can_be_shut_in() -> bool:
+    """Asked of the kernel, not of what is tested."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        return False
+    return ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 1
+
+
+shut_in = pytest.mark.skipif(not can_be_shut_in(), reason="this kernel has no Landlock")
+
+
+@shut_in
+def test_it_says_that_it_is_shut_in() -> None:
+    assert confined()
+
+
+def test_what_programs_do_works() -> None:
+    for source, truth in (
+        ("import json, re, math, random, datetime, hashlib, decimal, asyncio, collections, zoneinfo\nx = 1", "x == 1"),
+        ("open('a.txt', 'w').write('hi')\nx = open('a.txt').read()", "x == 'hi'"),
+        ("import os\nos.mkdir('d')\nos.rename('d', 'e')\nx = os.listdir()", "x == ['e']"),
+        ("import threading\nx = []\nt = threading.Thread(target=lambda: x.append(1))\nt.start()\nt.join()", "x == [1]"),
+        ("import asyncio\nasync def f():\n    await asyncio.sleep(0.01)\n    return 3\nx = asyncio.run(f())", "x == 3"),
+        ("import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nx = 1", "x == 1"),
+    ):  # fmt: skip
+        assert python_passes(source, [truth]), source
+
+
+REACHES = [
+    "open({secret!r}).read()",
+    "open({beside!r}, 'w')",
+    "import os; os.remove({secret!r})",
+    "import os; os.listdir({folder!r})",
+    "import os; os.symlink({secret!r}, 'here'); open('here').read()",
+    "import os; os.link({secret!r}, 'here')",
+    "import os; os.chmod({secret!r}, 0)",
+    "import os; os.utime({secret!r}, (0, 0))",
+    "import socket; socket.create_connection(('127.0.0.1', {port}), 2)",
+    "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+    "import socket; socket.socket(socket.AF_UNIX)",
+    "import subprocess; subprocess.run(['/bin/true'], check=True)",
+    "import os; os.fork() or os._exit(0)",
+    "import multiprocessing as m; m.get_context('fork').Process(target=print).start()",
+    "import os; os.kill({pid}, 0)",
+    "import os; os.setsid()",
+    "import resource; resource.prlimit({pid}, resource.RLIMIT_CPU, (1, 1))",
+]
+
+
+@shut_in
+@pytest.mark.parametrize("reach", REACHES)
+def test_what_lies_outside_cannot_be_reached(reach: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    before = secret.stat()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places = {
+            "secret": str(secret), "beside": str(tmp_path / "new"), "folder": str(tmp_path), "pid": os.getpid(),
+            "port": server.getsockname()[1],
+        }  # fmt: skip
+        attempt = reach.format(**places)
+        refused = f"try:\n    {attempt}\nexcept OSError:\n    refused = True\n"
+        assert python_passes(refused, ["refused"]), attempt
+    after = secret.stat()
+    assert (after.st_mode, after.st_mtime, after.st_nlink) == (before.st_mode, before.st_mtime, 1)
+    assert secret.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [secret]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_where_code_cannot_be_shut_in_that_is_said(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEILUN_LANG", language)
+    monkeypatch.setattr(evaluate, "confined", lambda: False)
+    questions = tmp_path / "q.jsonl"
+    head = '{"id": "a", "lang": "en", "topic": "t", "messages": [{"role": "user", "content": "Add."}], "checks": ['
+    said = {"en": "cannot shut it in", "zh": "无法将其隔离"}[language]
+    for check, told in (
+        ('{"code": {"language": "python", "asserts": ["f()"]}}', True),
+        ('{"contains": ["x"]}', False),
+    ):
+        questions.write_text(f"{head}{check}]}}\n", encoding="utf-8")
+        for more in ([], ["--limit", "1"]):
+            ran = CliRunner().invoke(app, ["eval", str(questions), "--url", "http://127.0.0.1:9", *more])
+            assert ran.exit_code != 0  # nobody is there
+            assert (said in ran.output) == told
