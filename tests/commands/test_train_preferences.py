@@ -135,7 +135,7 @@ def test_a_reward_model_knows_the_better_answer(workspace: Path, reward: Path) -
     ("kind", "more", "rows"),
     [
         ("dpo", "epochs = 6\nnll = 0.1\n[data]\nheldout = 0.2\n" + LORA, PAIRS),
-        ("kto", "epochs = 4\n", THUMBS),
+        ("kto", "epochs = 4\n[data]\nheldout = 0.2\n", THUMBS),
     ],
 )
 def test_preferences_are_learnt(workspace: Path, kind: str, more: str, rows: list[dict[str, Any]]) -> None:
@@ -147,8 +147,7 @@ def test_preferences_are_learnt(workspace: Path, kind: str, more: str, rows: lis
     steps = [event for event in job_of(workspace, kind).events() if event["event"] == "step"]
     assert steps[-1]["accuracy"] == 1.0
     assert steps[-1]["loss"] < steps[0]["loss"]
-    if kind == "dpo":
-        assert manifest.figures["heldout_accuracy"]["all"] == 1.0
+    assert manifest.figures["heldout_accuracy"]["all"] >= (1.0 if kind == "dpo" else 0.8)
     page = (job_of(workspace, kind).folder / "report.html").read_text(encoding="utf-8")
     assert "Chosen over rejected" in page
 
@@ -170,6 +169,31 @@ def test_answers_are_drawn_and_judged(workspace: Path, reward: Path, kind: str) 
     page = (job.folder / "report.html").read_text(encoding="utf-8")
     for title in ("Reward", "Divergence from the model before", "Empty answers", "Repetition"):
         assert title in page
+
+
+def test_adapters_judge_and_are_rewarded(workspace: Path, reward: Path) -> None:
+    """A reward model is whole in the end: its adapter is in its weights. PPO leaves an adapter."""
+    made = train(
+        workspace,
+        recipe("reward", "epochs = 12\n" + LORA),
+        lines(workspace / "rows.jsonl", PAIRS),
+        "--name",
+        "judge",
+    )
+    assert made.returncode == 0, made.stderr
+    tokenizer = Tokenizer.load(reward)
+    pairs, _, _ = read_pairs([workspace / "rows.jsonl"], tokenizer, length=128, heldout=0)
+    worth = RewardModel.load(workspace / "models" / "judge", tokenizer).score(
+        [side for pair in pairs for side in (pair.chosen, pair.rejected)]
+    )
+    assert sum(a > b for a, b in zip(worth[::2], worth[1::2], strict=True)) >= 0.9 * len(pairs)
+    more = f'reward = "judge"\n{LORA}[rollout]\nprompts = 16\nlength = 64\n[rollout.sampling]\ntokens = 6\n'
+    made = train(workspace, recipe("ppo", more, "steps = 4"), workspace / "rows.jsonl", "--name", "rewarded")
+    assert made.returncode == 0, made.stderr
+    manifest = Manifest.read(workspace / "models" / "rewarded")
+    assert (manifest.kind, manifest.figures["stages"]) == ("adapter", ["pretrain", "reward", "ppo"])
+    learnt = load_file(workspace / "models" / "rewarded" / "adapter_model.safetensors")
+    assert any(weight.abs().sum() > 0 for name, weight in learnt.items() if "lora_B" in name)
 
 
 BAD = {
@@ -264,17 +288,18 @@ def newest(workspace: Path, name: str) -> Job:
 
 
 @pytest.mark.slow  # `test_distributed` has two processes as well
-def test_two_processes_learn_what_one_does(workspace: Path) -> None:
+@pytest.mark.parametrize("kind", ["dpo", "kto"])
+def test_two_processes_learn_what_one_does(kind: str, workspace: Path) -> None:
     source = lines(workspace / "pairs.jsonl", PAIRS)
     for name, options in (("one", []), ("two", ["--processes", "2"])):
-        made = train(workspace, recipe("dpo", run=EXACT), source, "--name", name, *options)
+        made = train(workspace, recipe(kind, run=EXACT), source, "--name", name, *options)
         assert made.returncode == 0, made.stderr
     one, two = (checkpoint.load(workspace / "models" / name).state_dict() for name in ("one", "two"))
     for name, weight in one.items():
         torch.testing.assert_close(weight, two[name], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["reward", "dpo", "ppo", "grpo"])
+@pytest.mark.parametrize("name", ["reward", "dpo", "kto", "ppo", "grpo"])
 def test_the_shipped_recipes_are_valid(name: str, workspace: Path) -> None:
     from feilun.commands.train import _read
 

@@ -66,7 +66,7 @@ def test_only_the_last_answer_is_in_question(tokenizer: Tokenizer, tmp_path: Pat
 
 def test_a_pair_is_two_thumbs_and_a_prompt_has_no_answer(tokenizer: Tokenizer, tmp_path: Path) -> None:
     one = {"messages": [*PAIR["messages"], PAIR["chosen"]], "label": False}
-    thumbs, _ = read_thumbs(write(tmp_path / "a.jsonl", PAIR, one), tokenizer, length=99)
+    thumbs, _, _ = read_thumbs(write(tmp_path / "a.jsonl", PAIR, one), tokenizer, length=99, heldout=0)
     assert [thumb.label for thumb in thumbs] == [True, False, False]
     assert thumbs[0].answer == thumbs[2].answer
     row = {**one, "checks": [1]}
@@ -94,7 +94,7 @@ def test_an_answer_is_the_assistants(tokenizer: Tokenizer, tmp_path: Path) -> No
     files = write(tmp_path / "a.jsonl", PAIR, wrong, {**PAIR, "rejected": said("user", "lake")})
     for read in (
         lambda: read_pairs(files, tokenizer, length=99, heldout=0),
-        lambda: read_thumbs(files, tokenizer, length=99),
+        lambda: read_thumbs(files, tokenizer, length=99, heldout=0),
     ):
         with pytest.raises(
             FeilunError, match=r"2 with: an answer that is not the assistant's .*jsonl:2"

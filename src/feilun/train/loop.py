@@ -23,10 +23,10 @@ from feilun.model.transformer import Transformer
 from feilun.text import FeilunError, Text
 from feilun.train.batches import Batches, StepBatches
 from feilun.train.distributed import World, shard
+from feilun.train.flops import counted
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
 from feilun.train.objectives import NextToken, Objective, Telling
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
-from feilun.train.packed import PackedRows
 from feilun.train.state import checkpoints, learning_weights, load_state, save_state
 from feilun.validation import invalid
 
@@ -137,9 +137,7 @@ class Trainer:
         keep_freed_memory()
         done = self._resume()
         peak = matmul_peak(self.dtype, self.world.device) * self.world.size
-        # The formula is for weights that all learn from all tokens.
-        whole = isinstance(self.batches, PackedRows) and all(w.requires_grad for w in self.model.parameters())
-        flops = self.model.config.flops_per_token(self.recipe.length) if whole else None
+        flops = counted(self.model, self.batches, self.objective, self.recipe.length)
         recent: deque[float] = deque(maxlen=SPIKE_AFTER + SPIKE_STEPS)
         self.model.train()
         begun = last = time.monotonic()
@@ -150,7 +148,7 @@ class Trainer:
             loss, norm = self._step(work, share, step, recent)
             self.tokens += work.tokens
             now = time.monotonic()
-            speed = work.tokens / (now - last)
+            seconds = now - last
             self.job.emit(
                 "step",
                 step=step + 1,
@@ -159,8 +157,8 @@ class Trainer:
                 lr=self.optimisers.recipe.lr * share,
                 grad_norm=norm,
                 tokens=self.tokens,
-                tokens_per_second=speed,
-                mfu=speed * flops / peak if flops else None,
+                tokens_per_second=work.tokens / seconds,
+                mfu=flops(work) / seconds / peak if flops else None,
                 memory_mb=peak_memory_mb(),
                 **self._gpu_memory(),
                 eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),

@@ -68,8 +68,11 @@ def prefer(
             nll=recipe.nll,
         )
     else:
-        thumbs, too_long = read_thumbs(sources, tuned.tokenizer, length=recipe.run.length)
-        aside = read_thumbs([*heldout], tuned.tokenizer, length=recipe.run.length)[0] if heldout else []
+        thumbs, aside, too_long = read_thumbs(
+            sources, tuned.tokenizer, length=recipe.run.length, heldout=recipe.data.heldout
+        )
+        if heldout:
+            aside += read_thumbs([*heldout], tuned.tokenizer, length=recipe.run.length, heldout=0)[0]
         train = with_strangers(thumbs, recipe.run.length)
         held = [thumb.answer for thumb in aside]
         judged = partial(_thumbs_right, aside)

@@ -129,9 +129,12 @@ def read_pairs(
     return train, apart, faults.too_long
 
 
-def read_thumbs(sources: list[Path], tokenizer: Tokenizer, *, length: int) -> tuple[list[Thumb], int]:
-    """As `read_pairs`, for single answers, all of them to learn from; a pair is one that was good and one that was not."""
-    thumbs: list[Thumb] = []
+def read_thumbs(
+    sources: list[Path], tokenizer: Tokenizer, *, length: int, heldout: float
+) -> tuple[list[Thumb], list[Thumb], int]:
+    """As `read_pairs`, for single answers; a pair is one that was good and one that was not."""
+    train: list[Thumb] = []
+    apart: list[Thumb] = []
     faults = Faults()
     for place, line in read_lines(sources, _Line):
         if line.label is not None and line.messages and line.messages[-1].role == "assistant":
@@ -142,9 +145,10 @@ def read_thumbs(sources: list[Path], tokenizer: Tokenizer, *, length: int) -> tu
             faults.incomplete.append(place)
             continue
         sides = _sides(place, before, answers, tokenizer, length, faults)
-        thumbs += [Thumb(side, label) for side, label in zip(sides, labels, strict=False)]
-    _check(faults, thumbs, length)
-    return thumbs, faults.too_long
+        thumbs = [Thumb(side, label) for side, label in zip(sides, labels, strict=False)]
+        (apart if is_apart(before, heldout) else train).extend(thumbs)
+    _check(faults, train, length)
+    return train, apart, faults.too_long
 
 
 def read_prompts(sources: list[Path], tokenizer: Tokenizer, *, length: int) -> tuple[list[Prompt], int]:
