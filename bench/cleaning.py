@@ -25,7 +25,7 @@ import torch
 from resiliparse.extract.html2text import extract_plain_text
 from train_facts import about, lines, print_json, show
 
-from feilun.commands.corpus import _with_sources  # pyright: ignore[reportPrivateUsage]
+from feilun.commands.corpus_sources import with_sources
 from feilun.data.build import build
 from feilun.data.encoding import decode
 from feilun.data.read import language_of, read_texts
@@ -73,7 +73,7 @@ def measured(wanted: argparse.Namespace, folder: Path) -> dict[str, Any]:
     pages = folder / "pages.jsonl"
     write_pages(wanted.pages, set(gold), pages, sides["raw"])
     job = Job.create(folder / "runs", "corpus", "cleaned", {}, argv=["bench"])
-    recipe = _with_sources(read_recipe(shipped("data/web.toml"), CorpusRecipe), folder, [str(pages)])
+    recipe = with_sources(read_recipe(shipped("data/web.toml"), CorpusRecipe), folder, [str(pages)])
     with job.running():
         build(recipe, job, sides["cleaned"], local(2))
     texts = {name: [document.text for document in read_texts(path)] for name, path in sides.items()}

@@ -77,6 +77,30 @@ def test_what_cannot_be_read_stops_it_or_is_left_out(
     assert f"1 times; first: {corpus}/bad.jsonl:2" in made.stderr
 
 
+def test_of_a_folder_and_a_corpus_of_one_name_the_path_is_asked_for(
+    run: Run, tmp_path: Path, tokenizer: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.toml").write_text('kind = "corpus"\nname = "corpus"\n')
+    made = run("-w", "w", "data", "build", "all.toml", "--source", "corpus", "--workers", "1")
+    assert made.returncode == 0, made.stderr
+    named = tmp_path / "w" / "corpora" / "corpus"
+    command = ("-w", "w", "data", "tokens", "--tokenizer", tokenizer, "--out", "mine", "--json")
+    train = ("-w", "w", "train", "nano", "--source")
+    for asked in (command, train):
+        for language in ("en", "zh"):
+            said = one_line(run(*asked, "corpus", FEILUN_LANG=language))
+            assert str(corpus) in said
+            assert str(named) in said
+    for source in (corpus, named):
+        made = run(*command, source)
+        assert made.returncode == 0, made.stderr
+        assert json.loads(made.stdout)["recipe"]["sources"] == [str(source)]
+    corpus.rename(tmp_path / "pages")
+    made = run(*command, "corpus")  # which now is the corpus alone
+    assert json.loads(made.stdout)["recipe"]["sources"] == [str(named)]
+
+
 @pytest.mark.parametrize("name", ["../mine", "", ".mine", "a/b", "/tmp/x"])
 def test_a_name_is_no_path(run: Run, tmp_path: Path, tokenizer: Path, corpus: Path, name: str) -> None:
     command = ("data", "tokens", corpus, "--tokenizer", tokenizer, "--out", name)

@@ -135,7 +135,7 @@ def test_a_reward_model_knows_the_better_answer(workspace: Path, reward: Path) -
     ("kind", "more", "rows"),
     [
         ("dpo", "epochs = 6\nnll = 0.1\n[data]\nheldout = 0.2\n" + LORA, PAIRS),
-        ("kto", "epochs = 4\n[data]\nheldout = 0.2\n", THUMBS),
+        ("kto", "epochs = 8\n[data]\nheldout = 0.2\n", THUMBS),
     ],
 )
 def test_preferences_are_learnt(workspace: Path, kind: str, more: str, rows: list[dict[str, Any]]) -> None:
@@ -145,9 +145,12 @@ def test_preferences_are_learnt(workspace: Path, kind: str, more: str, rows: lis
     assert manifest.kind == ("adapter" if kind == "dpo" else "model")
     assert manifest.figures["stages"] == ["pretrain", kind]
     steps = [event for event in job_of(workspace, kind).events() if event["event"] == "step"]
-    assert steps[-1]["accuracy"] == 1.0
-    assert steps[-1]["loss"] < steps[0]["loss"]
-    assert manifest.figures["heldout_accuracy"]["all"] >= (1.0 if kind == "dpo" else 0.8)
+    if (
+        kind == "dpo"
+    ):  # a step of KTO has its own measure of how far the policy has moved, and its own accuracy
+        assert steps[-1]["accuracy"] == 1.0
+        assert steps[-1]["loss"] < steps[0]["loss"]
+    assert manifest.figures["heldout_accuracy"]["all"] == 1.0
     page = (job_of(workspace, kind).folder / "report.html").read_text(encoding="utf-8")
     assert "Chosen over rejected" in page
 

@@ -9,7 +9,8 @@ import pytest
 from tests.data.corpora import made, recipe
 from tests.forks import run_feilun
 
-from feilun.data.again import KIND, changed, decide_again
+from feilun.data import again as deciding
+from feilun.data.again import DECIDE, changed, decide_again
 from feilun.data.corpus import recipe_of
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.why import documents
@@ -28,7 +29,7 @@ STRICT: dict[str, Any] = {
 def again(
     corpus: Path, wanted: CorpusRecipe, folder: Path, *, workers: int = 1, rescore: bool = False
 ) -> Path:
-    job = Job.create(folder / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    job = Job.create(folder / "runs", DECIDE, wanted.name, wanted.model_dump(mode="json"))
     with job.running():
         found = decide_again(corpus, wanted, job, folder / "corpus", local(workers), rescore=rescore)
     assert found is not None
@@ -98,3 +99,60 @@ def test_epochs_of_a_source_are_decided_again(pages: Path, tmp_path: Path) -> No
 def test_what_needs_the_pages_is_refused(part: dict[str, Any], pages: Path) -> None:
     with pytest.raises(FeilunError, match=f"another .{next(iter(part))}. than"):
         changed(recipe(pages), recipe(pages, **part))
+
+
+def test_stopped_it_goes_on_where_it_was(
+    pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "ROWS", 4)
+    corpus = made(recipe(pages), tmp_path)
+    wanted = changed(recipe_of(corpus), recipe(pages, **STRICT))
+    whole = again(corpus, wanted, tmp_path / "whole")
+    job = Job.create(tmp_path / "runs", DECIDE, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        job.stop()
+        assert decide_again(corpus, wanted, job, tmp_path / "out", local(1)) is None
+    assert len(list((job.folder / "work" / "refined").iterdir())) == 1
+    before = files(corpus)
+    with job.running():
+        assert decide_again(corpus, wanted, job, tmp_path / "out", local(1)) == tmp_path / "out"
+    assert files(tmp_path / "out") == files(whole)
+    with job.running():  # killed while it tidied up
+        assert decide_again(corpus, wanted, job, tmp_path / "out", local(1)) == tmp_path / "out"
+    assert files(corpus) == before
+
+
+def test_of_a_corpus_that_has_changed_nothing_is_mixed(
+    pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "ROWS", 4)
+    corpus = made(recipe(pages), tmp_path)
+    wanted = recipe_of(corpus)
+    job = Job.create(tmp_path / "runs", DECIDE, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        job.stop()
+        assert decide_again(corpus, wanted, job, tmp_path / "out", local(1)) is None
+    (pages / "more.txt").write_text("又来了一篇，讲的是另一件事。" * 20)
+    made(recipe(pages), tmp_path)
+    with job.running(), pytest.raises(FeilunError, match="has changed since"):
+        decide_again(corpus, wanted, job, tmp_path / "out", local(1))
+
+
+def test_the_command_goes_on_as_well(pages: Path, tmp_path: Path) -> None:
+    workspace, rules = tmp_path / "workspace", tmp_path / "strict.toml"
+    made_first = run_feilun(
+        "-w", workspace, "data", "build", "--source", pages, "--name", "mine", "--workers", "1"
+    )
+    assert made_first.returncode == 0, made_first.stderr
+    rules.write_text(
+        'kind = "corpus"\nname = "strict"\n[[rules]]\nreason = "short"\ncolumn = "score.chars.v1"\nmin = 270\n'
+    )
+    nothing = run_feilun("-w", workspace, "data", "decide", "mine", rules, "--resume")
+    assert "no unfinished job" in nothing.stderr
+    wanted = changed(recipe_of(workspace / "corpora" / "mine"), CorpusRecipe.model_validate({
+        "kind": "corpus", "name": "strict", "rules": [{"reason": "short", "column": "score.chars.v1", "min": 270}],
+    }))  # fmt: skip
+    Job.create(workspace / "runs", DECIDE, "mine", wanted.model_dump(mode="json"))
+    done = run_feilun("-w", workspace, "data", "decide", "mine", rules, "--resume", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "short" in Manifest.read(workspace / "corpora" / "mine").figures["dropped"]

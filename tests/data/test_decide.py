@@ -55,6 +55,12 @@ def test_a_column_that_is_not_there_is_named() -> None:
         decide([POOR], table(chars=[1]))
 
 
+@pytest.mark.parametrize("reason", ["no_text", "empty", "near_copy", "contaminated", "soft404"])
+def test_a_rule_takes_no_reason_that_is_given_otherwise(reason: str) -> None:
+    with pytest.raises(ValidationError, match="no rule gives"):
+        Rule(reason=reason, column="score.chars.v1", min=1)
+
+
 @pytest.mark.parametrize("limits", [{}, {"min": 0.1, "pareto": 9}])
 def test_limits_or_a_draw(limits: dict[str, float]) -> None:
     with pytest.raises(ValidationError):

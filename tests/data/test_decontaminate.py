@@ -25,6 +25,11 @@ def one(text: str, name: str = "q1") -> Index:
     return Index({"set": [Item(name, [text])]})
 
 
+def test_a_set_in_traditional_characters_is_one_in_simplified_ones() -> None:
+    traditional = "某工廠有甲乙兩條流水線，甲線每小時生產零件四十個，乙線每小時生產零件五十五個，兩線同時開工六小時共生產多少個？"
+    assert one(traditional).find(f"题目：{ZH}")
+
+
 @pytest.mark.parametrize("question", [ZH, EN, MIXED])
 def test_a_question_within_a_text_is_found_where_it_stands(question: str) -> None:
     text = f"上一段与此无关。\nNothing of interest here. {question}\n答案见书末。"

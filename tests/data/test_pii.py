@@ -164,6 +164,10 @@ def test_no_mobile_number_inside_a_longer_one(number: str, more: str, mark: str)
         ("plate", "京A12345停在粤B·D12345旁边，还有沪A1234学、浙BF12345",
          ["京A12345", "粤B·D12345", "沪A1234学", "浙BF12345"]),
         ("mobile", "订单的联系电话：13812345678/13912345678", ["13812345678", "13912345678"]),
+        ("wechat", "微信：abc_12345，微信号feilun，加微信 lao-wang88，VX:wang2024_，我的微信是zhang_san1",
+         ["abc_12345", "feilun", "lao-wang88", "wang2024_", "zhang_san1"]),
+        ("wechat", "WeChat ID: wang_wei, wechat: wang1988", ["wang_wei", "wang1988"]),
+        ("qq", "QQ：123456789，qq群号：87654321，扣扣10001，QQ 2233445566", ["123456789", "87654321", "10001", "2233445566"]),
     ],
 )  # fmt: skip
 def test_the_other_forms(kind: Kind, text: str, numbers: list[str]) -> None:
@@ -189,6 +193,8 @@ def test_the_other_forms(kind: Kind, text: str, numbers: list[str]) -> None:
         "sha 13812345678abcdef, 550e8400-e29b-41d4-a716-446655440000",
         "4111111111111112 and 0000000000000000",
         "010621234567 of 01062345678",
+        "微信：Android 客户端，微信支付，用微信扫一扫，微信8.0.48，VX200 is a part, wechat: nothing",
+        "QQ2010正式版，QQ音乐，QQ 999，BQQ12345，QQ 20000元",
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:
@@ -254,7 +260,9 @@ def test_long_input_of_one_piece_holds_nothing(piece: str) -> None:
     assert find(f"{noise}\n{number}\n{noise}") == [Found("mobile", begin, begin + len(number))]
 
 
-numbers_and_what_stands_about_them = st.text("0123456789" * 3 + "-. ()+@xXAEMN元转京沪·身\n", max_size=90)
+numbers_and_what_stands_about_them = st.text(
+    "0123456789" * 3 + "-. ()+@xXAEMN元转京沪·身微信vQ:号加\n", max_size=90
+)
 
 
 @given(st.lists(st.one_of(samples, numbers_and_what_stands_about_them), max_size=5).map("".join))

@@ -220,6 +220,20 @@ def test_a_hijacked_title_is_cut(title: str, kept: str) -> None:
     assert (found.title, found.text) == (kept, ARTICLE)
 
 
+@pytest.mark.parametrize(
+    ("head", "kept"),
+    [
+        ("北京赛车pk10开奖", ""),
+        ("\n  澳门葡京娱乐官网_百家乐投注平台\n時時彩平台註冊", ""),
+        ("河边的柳树 - 澳门葡京娱乐官网", "河边的柳树"),
+    ],
+)
+def test_where_there_is_no_title_it_is_the_first_line(head: str, kept: str) -> None:
+    found = repair("", f"{head}\n{ARTICLE}")
+    assert (found.title, found.text.strip()) == ("", f"{kept}\n{ARTICLE}".strip())
+    assert repair("河边的柳树", f"{head}\n{ARTICLE}").text.startswith(head)
+
+
 def test_a_title_that_the_body_bears_out_stays() -> None:
     title = "百家乐平台被查"
     assert repair(title, "警方查处了一个赌博网站，嫌疑人利用百家乐平台组织赌博，参赌者众多。").title == title

@@ -58,6 +58,7 @@ export const flywheel = {
     kinds: {
       identity: 'ID number', company: 'company code', card: 'bank card', mobile: 'mobile number', landline: 'landline',
       phone: 'phone number', email: 'email', ip: 'IP address', passport: 'passport', plate: 'licence plate',
+      wechat: 'WeChat ID', qq: 'QQ number',
     } as Record<string, string>,
     question: 'Question',
     given: 'Answer that was given',

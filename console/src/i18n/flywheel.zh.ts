@@ -58,6 +58,7 @@ export const flywheel: Dictionary['flywheel'] = {
     kinds: {
       identity: '身份证号', company: '统一社会信用代码', card: '银行卡号', mobile: '手机号', landline: '座机号码',
       phone: '电话号码', email: '邮箱', ip: 'IP 地址', passport: '护照号', plate: '车牌号',
+      wechat: '微信号', qq: 'QQ 号',
     },
     question: '问题',
     given: '当时的回答',

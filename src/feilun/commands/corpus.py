@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import webbrowser
-from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text as Line
 
-from feilun.commands.chat import printable
+from feilun.commands.corpus_sources import with_sources, with_those_of
+from feilun.commands.corpus_view import as_json as shown
+from feilun.commands.corpus_view import json_text, show_document, show_funnel, show_trace
 from feilun.commands.extras import need_data
 from feilun.commands.jobs import follow, job_to_resume, running, tell_stopped
 from feilun.jobs import Job
 from feilun.recipe import find_recipe, read_recipe, shipped
 from feilun.text import FeilunError, say
-from feilun.workspace import Workspace
-
-if TYPE_CHECKING:
-    from feilun.data.recipe import CorpusRecipe, QualityRecipe, SourceRecipe
-    from feilun.data.why import Trace
+from feilun.workspace import MANIFEST, Manifest, Workspace
 
 BUILD_HELP = say(
     "Make a corpus of pages and documents: WARC, HTML, PDF, DOCX, EPUB, Markdown, JSON lines, Parquet or text, from files, "
-    "folders or URLs. It stands in the workspace under `corpora/NAME`: what is kept, what is not and why.\n\n"
+    "folders or URLs. It stands in the workspace under `corpora/NAME`: what is kept, what is not and why. Without `--name` it is "
+    "called as the recipe is; a corpus of the same name is replaced.\n\n"
     "Killed or stopped, it goes on with `--resume`.\n\n"
     "With `--engine ray` the work is done on a Ray cluster, to the same bytes. Feilun must be installed on its nodes, and "
     "workspace and sources must lie on a file system that all of them see under the same path.\n\n"
     "Examples:\n\n`feilun data build --source ~/pages --name mine`\n\n"
     "`feilun -w /shared/feilun data build --source /shared/pages --engine ray --address 10.0.0.1:6379`",
     "把网页和文档制成语料库：WARC、HTML、PDF、DOCX、EPUB、Markdown、JSON 行、Parquet 或文本，来自文件、文件夹或 URL。"
-    "结果存放于工作区的 `corpora/名称`：保留了什么，丢弃了什么及其原因。\n\n"
+    "结果存放于工作区的 `corpora/名称`：保留了什么，丢弃了什么及其原因。未给出 `--name` 时以配方名称命名；同名的旧语料库会被替换。\n\n"
     "被终止或停止后，用 `--resume` 继续。\n\n"
     "加 `--engine ray` 在 Ray 集群上构建，结果逐字节相同。各节点须安装飞轮，并能以相同路径访问工作区和数据源所在的文件系统。\n\n"
     "示例：\n\n`feilun data build --source ~/pages --name mine`\n\n"
@@ -83,6 +79,9 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help=say("Go on with the newest unfinished one.", "继续最近未完成的。"))
+]
 Engine = Literal["local", "ray"]
 Events = Annotated[
     bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
@@ -109,11 +108,13 @@ def build(
         list[str] | None,
         typer.Option(help=say("What to read instead of the recipe's sources.", "代替配方中的数据源。")),
     ] = None,
-    name: Annotated[str | None, typer.Option(help=say("What to call it.", "语料库名称。"))] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help=say("Processes (default: one a core).", "进程数（默认：每核一个）。")),
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help=say("What to call it (default: as the recipe).", "语料库名称（默认：配方的名称）。")
+        ),
     ] = None,
+    workers: Workers = None,
     engine: Annotated[Engine, typer.Option(help=say("Where the work is done.", "在何处运行。"))] = "local",
     address: Annotated[
         str,
@@ -131,9 +132,7 @@ def build(
             "--resume", help=say("Go on with the newest unfinished build.", "继续最近未完成的构建。")
         ),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help=say("Print the events as JSON lines.", "以 JSON 行输出事件。"))
-    ] = False,
+    as_json: Events = False,
 ) -> None:
     need_data()
     from feilun.data.workers import local, ready
@@ -147,7 +146,7 @@ def build(
     from feilun.data.recipe import CorpusRecipe
 
     workspace, path = Workspace(context.obj), recipe or shipped("data/web.toml")
-    wanted = _with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
+    wanted = with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
     runs = workspace.path / "runs"
     found = job_to_resume(runs, KIND, wanted.name) if resume else None
     job = found or Job.create(runs, KIND, wanted.name, wanted.model_dump(mode="json"))
@@ -156,13 +155,13 @@ def build(
         if engine == "ray":
             place = on_ray(address, [job.folder, *(one.path for one in wanted.sources)], workers)
         else:
-            place = nullcontext(local(processes))
+            place = contextlib.nullcontext(local(processes))
         with place as each:
             made = make(wanted, job, _folder(workspace, wanted.name), each)
     if made is None:
         tell_stopped(job)
     elif not as_json:
-        _funnel(made, Console(highlight=False))
+        show_funnel(made, Console(highlight=False))
 
 
 def decide(
@@ -176,9 +175,10 @@ def decide(
     ],
     name: Name = None,
     workers: Workers = None,
+    resume: Resume = False,
     as_json: Events = False,
 ) -> None:
-    _again(context, corpus, recipe, name, workers, as_json, rescore=False)
+    _again(context, corpus, recipe, name, workers, as_json, resume=resume, rescore=False)
 
 
 def rescore(
@@ -194,9 +194,10 @@ def rescore(
     ] = None,
     name: Name = None,
     workers: Workers = None,
+    resume: Resume = False,
     as_json: Events = False,
 ) -> None:
-    _again(context, corpus, recipe, name, workers, as_json, rescore=True)
+    _again(context, corpus, recipe, name, workers, as_json, resume=resume, rescore=True)
 
 
 def _again(
@@ -207,10 +208,11 @@ def _again(
     workers: int | None,
     as_json: bool,
     *,
+    resume: bool,
     rescore: bool,
 ) -> None:
     need_data()
-    from feilun.data.again import KIND, changed, decide_again
+    from feilun.data.again import DECIDE, RESCORE, changed, decide_again
     from feilun.data.corpus import recipe_of
     from feilun.data.recipe import CorpusRecipe
     from feilun.data.workers import local
@@ -218,15 +220,20 @@ def _again(
     workspace, folder = Workspace(context.obj), _corpus(context, corpus)
     wanted = recipe_of(folder)
     if recipe is not None:
-        wanted = changed(wanted, _with_sources(read_recipe(recipe, CorpusRecipe), recipe.parent, []))
+        wanted = changed(wanted, with_those_of(wanted, read_recipe(recipe, CorpusRecipe), recipe.parent))
     out = _folder(workspace, name) if name else folder
     wanted = wanted.model_copy(update={"name": name or wanted.name})
-    job = Job.create(workspace.path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    runs, kind = workspace.path / "runs", RESCORE if rescore else DECIDE
+    found = job_to_resume(runs, kind, wanted.name) if resume else None
+    job = found or Job.create(runs, kind, wanted.name, wanted.model_dump(mode="json"))
+    wanted = CorpusRecipe.model_validate(job.record.recipe)
     with running(job, partial(follow, as_json=as_json)):
         each = local(workers or os.cpu_count() or 1)
         made = decide_again(folder, wanted, job, out, each, rescore=rescore)
-    if made is not None and not as_json:
-        _funnel(made, Console(highlight=False))
+    if made is None:
+        tell_stopped(job)
+    elif not as_json:
+        show_funnel(made, Console(highlight=False))
 
 
 def why(context: typer.Context, corpus: Corpus, document: str, as_json: AsJson = False) -> None:
@@ -235,9 +242,9 @@ def why(context: typer.Context, corpus: Corpus, document: str, as_json: AsJson =
 
     trace = walk(_corpus(context, corpus), document)
     if as_json:
-        typer.echo(json.dumps(_as_json(trace), ensure_ascii=False, indent=2))
+        typer.echo(json_text(shown(trace), indent=2))
     else:
-        _tell(trace, Console(highlight=False))
+        show_trace(trace, Console(highlight=False))
 
 
 def sample(
@@ -253,105 +260,43 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     need_data()
-    from feilun.data.corpus import recipe_of
-    from feilun.data.why import documents
+    from feilun.data.why import check_reason, documents
 
-    folder = _corpus(context, corpus)
-    recipe_of(folder)
-    console = Console(highlight=False)
+    folder, console = _corpus(context, corpus), Console(highlight=False)
+    check_reason(folder, dropped)
     for row in islice(documents(folder, dropped=dropped), count):
         if as_json:
-            typer.echo(json.dumps(row, ensure_ascii=False, default=str))
-            continue
-        head = " · ".join(filter(None, (row["id"], row["reason"], row["lang"], row["title"])))
-        console.print(Line(printable(head), style="bold"))
-        console.print(Line(printable(row["text"][:500])), end="\n\n")
+            typer.echo(json_text(row))
+        else:
+            show_document(row, console)
 
 
 def report(context: typer.Context, corpus: Corpus) -> None:
+    need_data()
     path = _corpus(context, corpus) / "report.html"
     typer.echo(str(path))
     webbrowser.open(path.absolute().as_uri())
 
 
 def found(workspace: Path, source: Path) -> Path:
-    """The path itself, or the corpus or the token shards of that name."""
-    if source.exists() or len(source.parts) != 1:
+    """The path itself, or the corpus or the token shards of that name.
+
+    Raises `FeilunError` if it may be either: a folder of pages often has the name of the corpus that was made of it.
+    """
+    if len(source.parts) != 1 or source.name in ("", ".."):
         return source
     named = (workspace / kind / source for kind in ("corpora", "tokens"))
-    return next((folder for folder in named if folder.is_dir()), source)
-
-
-def _with_sources(recipe: CorpusRecipe, beside: Path, given: list[str]) -> CorpusRecipe:
-    """The recipe with its sources found: relative paths begin at the recipe, those of the command line here.
-
-    ``NAME=PATH`` gives a source of the recipe its path; a path alone takes the place of all of them.
-    """
-    from feilun.data.recipe import SourceRecipe
-
-    names = {one.called for one in recipe.sources}
-    paths = {
-        name: _absolute(path, Path.cwd())
-        for name, found, path in (one.partition("=") for one in given)
-        if found and name in names
-    }
-    alone = [one for one in given if one.partition("=")[0] not in paths]
-    if alone and paths:
+    made = next((folder for folder in named if folder.is_dir()), source)
+    if made == source or not source.exists():
+        return made
+    if not (source / MANIFEST).is_file():
         raise FeilunError(
-            f"--source {alone[0]} has no name. Sources of this recipe: {', '.join(sorted(names))} (--source NAME=PATH).",
-            f"--source {alone[0]} 没有名称。此配方的数据源：{'、'.join(sorted(names))}（--source 名称=路径）。",
-            code="no_such_source",
+            f"{source} may be {source.absolute()} or {made}. Give the whole path of the one that is meant.",
+            f"{source} 可能是 {source.absolute()}，也可能是 {made}。请给出所指的完整路径。",
+            status=409,
+            code="ambiguous_source",
         )
-    if alone:
-        found = [SourceRecipe(path=_absolute(path, Path.cwd())) for path in dict.fromkeys(alone)]
-        called = [one.called for one in found]
-        sources = [  # of two folders of one name each is called by its whole path
-            one if called.count(one.called) == 1 else one.model_copy(update={"name": one.path})
-            for one in found
-        ]
-    else:
-        sources = [
-            one.model_copy(update={"path": paths.get(one.called) or _absolute(one.path, beside)})
-            for one in recipe.sources
-            if one.path or one.called in paths
-        ]
-    return recipe.model_copy(
-        update={
-            "sources": sources,
-            "decontaminate": [
-                one.model_copy(update={"path": _absolute(one.path, beside)}) for one in recipe.decontaminate
-            ],
-            "quality": recipe.quality and _with_references(recipe.quality, names, sources, beside),
-        }
-    )
-
-
-def _with_references(
-    quality: QualityRecipe, names: set[str], sources: list[SourceRecipe], beside: Path
-) -> QualityRecipe:
-    """Without those sources that are left out."""
-    left = {one.called for one in sources}
-    reference = [
-        one if one in left else _absolute(one, beside)
-        for one in quality.reference
-        if one in left or one not in names
-    ]
-    if not reference:
-        raise FeilunError(
-            f"The quality classifier needs a reference: give one of {', '.join(quality.reference)} (--source NAME=PATH).",
-            f"质量分类器需要参考文本：请给出 {'、'.join(quality.reference)} 之一（--source 名称=路径）。",
-            code="no_reference",
-        )
-    return quality.model_copy(
-        update={
-            "reference": reference,
-            "raw": [one for one in quality.raw if one in left or one not in names],
-        }
-    )
-
-
-def _absolute(path: str, beside: Path) -> str:
-    return path if "://" in path else str(beside.absolute() / path)
+    return source
 
 
 def _folder(workspace: Workspace, name: str) -> Path:
@@ -359,7 +304,14 @@ def _folder(workspace: Workspace, name: str) -> Path:
 
 
 def _corpus(context: typer.Context, name: str) -> Path:
-    folder = Path(name) if Path(name).is_dir() else _folder(Workspace(context.obj), name)
+    """A corpus's folder, which was given, or the workspace's of that name.
+
+    Raises `FeilunError` if there is none (404), or if the folder is no corpus.
+    """
+    from feilun.data.corpus import recipe_of
+
+    here = os.sep in name or name in (".", "..") or _is_corpus(Path(name))
+    folder = Path(name) if here else _folder(Workspace(context.obj), name)
     if not folder.is_dir():
         raise FeilunError(
             f"There is no corpus {name}. Make one: feilun data build",
@@ -367,73 +319,12 @@ def _corpus(context: typer.Context, name: str) -> Path:
             status=404,
             code="corpus_not_found",
         )
+    recipe_of(folder)
     return folder
 
 
-def _funnel(folder: Path, console: Console) -> None:
-    """What became of the pages, as a table."""
-    from feilun.workspace import Manifest
-
-    figures = Manifest.read(folder).figures
-    table = Table(box=None)
-    table.add_column(say("pages", "网页"))
-    table.add_column(say("number", "数量"), justify="right")
-    table.add_row(say("read", "读取"), f"{figures['read']:,}")
-    for reasons in (figures["failed"], figures["dropped"]):
-        for reason, number in sorted(reasons.items(), key=lambda pair: -pair[1]):
-            table.add_row(f"  - {reason}", f"{number:,}")
-    table.add_row(say("kept", "保留"), f"{figures['kept']:,}")
-    console.print(table)
-    console.print(Line(str(folder)))
-
-
-def _as_json(trace: Trace) -> dict[str, Any]:
-    page = trace.refined
-    return {
-        "document": {key: value for key, value in trace.row.items() if not key.startswith("score.")},
-        "scores": page.scores,
-        "edits": [edit._asdict() for edit in trace.gathered.edits],
-        "lines": [{"line": number, "text": line, "reason": why} for number, line, why in page.lines],
-        "passages": [cut._asdict() for cut in page.cuts],
-        "masked": [found._asdict() for found in page.masked],
-        "hits": [hit._asdict() for hit in page.hits],
-        "rules_broken": trace.broken,
-    }
-
-
-def _tell(trace: Trace, console: Console) -> None:
-    row, gathered, refined = trace.row, trace.gathered, trace.refined
-
-    def heading(en: str, zh: str) -> None:
-        console.print(Line(say(en, zh), style="bold"))
-
-    def line(text: str) -> None:
-        console.print(Line(printable(f"  {text}")))
-
-    heading("Read", "读取")
-    for name in ("source", "id", "kind", "url", "charset", "site", "date", "lang", "title"):
-        if row[name]:
-            line(f"{name}: {row[name]}")
-    line(say(f"{len(gathered.extracted):,} characters extracted", f"提取 {len(gathered.extracted):,} 个字符"))
-    heading(f"Repaired ({len(gathered.edits)})", f"修复（{len(gathered.edits)} 处）")
-    for edit in gathered.edits[:50]:
-        line(f"{edit.cause} {edit.start}-{edit.end} → {edit.replacement!r} ({edit.confidence:.2f})")
-    heading(f"Lines dropped ({len(refined.lines)})", f"删去的行（{len(refined.lines)}）")
-    for number, text, reason in refined.lines[:50]:
-        line(f"{reason} {number}: {text[:100]}")
-    for cut in refined.cuts:
-        line(say(f"repeated passage {cut.start}-{cut.end}", f"重复段落 {cut.start}-{cut.end}"))
-    for found in refined.masked:
-        line(say(f"masked: {found.kind}", f"遮盖：{found.kind}"))
-    for hit in refined.hits:
-        line(say(f"of the evaluation set {hit.set}: {hit.item}", f"出自评测集 {hit.set}：{hit.item}"))
-    heading("Scores", "评分")
-    for name, value in refined.scores.items():
-        line(f"{name}: {value:.4g}")
-    if row["reason"]:
-        of = f" ({row['duplicate_of']})" if row.get("duplicate_of") else ""
-        heading(f"Dropped: {row['reason']}{of}", f"丢弃：{row['reason']}{of}")
-        if row["text"] and trace.broken:
-            line(say("rules broken: ", "违反的规则：") + ", ".join(trace.broken))
-    else:
-        heading(f"Kept, read {row['times']} times", f"保留，读取 {row['times']} 次")
+def _is_corpus(folder: Path) -> bool:
+    """Any other folder may have a corpus's name: that of its pages, as a rule."""
+    with contextlib.suppress(FeilunError):
+        return (folder / MANIFEST).is_file() and Manifest.read(folder).kind == "corpus"
+    return False

@@ -11,12 +11,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from feilun.data import table
-from feilun.data.build import GATHERED, add_sketch, done
+from feilun.data.build import GATHERED, add_sketch, done, made_by, same_as_before
 from feilun.data.corpus import (
     CLASSIFIER,
-    COPIES,
+    FACTS,
     FREQUENT,
     NUMBER,
     UNCUT,
@@ -25,17 +28,19 @@ from feilun.data.corpus import (
     write_corpus,
 )
 from feilun.data.dedup import Writer
+from feilun.data.reasons import COPIES
 from feilun.data.recipe import CorpusRecipe
-from feilun.data.reference import Learnt
 from feilun.data.repair import simplified
 from feilun.data.samples import SHOWN
 from feilun.data.score import QUALITY, SCORES, quality, scores
 from feilun.data.workers import Each, local
 from feilun.jobs import Job
 from feilun.text import FeilunError
+from feilun.validation import explain
 from feilun.workspace import Manifest
 
-KIND = "decide"
+DECIDE, RESCORE = "decide", "rescore"
+"""Kinds of jobs."""
 ROWS = 20_000
 """Documents of a part."""
 FIXED = ("lines", "mask", "decontaminate", "quality")
@@ -60,7 +65,8 @@ class Known:
 def changed(made_by: CorpusRecipe, wanted: CorpusRecipe) -> CorpusRecipe:
     """A corpus's recipe with the rules, the copies and the mixture of another.
 
-    Raises `FeilunError` if the other one also reads or cleans differently, which needs the pages.
+    Raises `FeilunError` if the other one also reads or cleans differently, which needs the pages, or if the two do not
+    fit together: one has weights, and the other a source without one.
     """
     for name in FIXED:
         if getattr(made_by, name) != getattr(wanted, name):
@@ -77,7 +83,17 @@ def changed(made_by: CorpusRecipe, wanted: CorpusRecipe) -> CorpusRecipe:
         for source in made_by.sources
     ]
     update = {name: getattr(wanted, name) for name in ("rules", "dedup", "mix", "seed")}
-    return CorpusRecipe.model_validate(made_by.model_copy(update={**update, "sources": sources}).model_dump())
+    both = made_by.model_copy(update={**update, "sources": sources})
+    try:
+        return CorpusRecipe.model_validate(both.model_dump())
+    except ValidationError as error:
+        said = explain(error.errors()[0])
+        names = [source.called for source in made_by.sources]
+        raise FeilunError(
+            f"The recipe does not fit the sources of this corpus, {', '.join(names)}: {said.en}.",
+            f"该配方与此语料库的数据源 {'、'.join(names)} 不符：{said.zh}。",
+            code="recipe_invalid",
+        ) from None
 
 
 def decide_again(
@@ -89,12 +105,23 @@ def decide_again(
     *,
     rescore: bool = False,
 ) -> Path | None:
-    """Make the corpus ``folder`` (which may be ``corpus`` itself) of the documents of another, inside ``job.running()``.
+    """Make the corpus ``folder`` (which may be ``corpus`` itself) of the documents of another, inside ``job.running()``. Killed, it
+    goes on where it was if it is called again.
 
     ``recipe`` is one that `changed` gave. ``rescore``: the scores are computed anew, as this version of Feilun does.
     None if the job was asked to stop before the end.
     """
+    work = job.folder / "work"
+    if made_by(job, folder):
+        shutil.rmtree(work, ignore_errors=True)
+        return folder
     manifest, before = Manifest.read(corpus), recipe_of(corpus)
+    if not same_as_before(work, manifest.id):
+        raise FeilunError(
+            f"{corpus.name} has changed since this began. Begin again without --resume.",
+            f"自开始以来 {corpus.name} 已变化。请去掉 --resume 重新开始。",
+            code="sources_changed",
+        )
     names = table.names(corpus / "kept-00000.parquet")
     if NUMBER not in names:
         raise FeilunError(
@@ -103,7 +130,6 @@ def decide_again(
             code="older_corpus",
         )
     own = corpus / CLASSIFIER if before.quality else None
-    work = job.folder / "work"
     known = Known(
         corpus=corpus,
         sketches=work / "sketches",
@@ -116,7 +142,7 @@ def decide_again(
     starts = range(0, manifest.figures["read"], ROWS)
     parts = [(start, work / "refined" / f"{start:012}.parquet") for start in starts]
     if not done(
-        job, "rescore" if rescore else "decide", (each or local(1))(again_part, parts, known), len(parts)
+        job, RESCORE if rescore else DECIDE, (each or local(1))(again_part, parts, known), len(parts)
     ):
         return None
     beside = {
@@ -124,7 +150,8 @@ def decide_again(
         for name in (FREQUENT, SHOWN, CLASSIFIER)
         if (corpus / name).exists()
     }
-    learnt = manifest.figures.get("quality")
+    nothing: dict[str, Any] = {"passed_over": {}, "sets": {}}  # of a corpus that an older Feilun has made
+    facts = nothing | {name: manifest.figures[name] for name in FACTS if name in manifest.figures}
     write_corpus(
         recipe,
         [out for _, out in parts],
@@ -132,7 +159,7 @@ def decide_again(
         folder,
         job,
         beside,
-        learnt=Learnt.model_validate(learnt) if learnt else None,
+        facts,
     )
     shutil.rmtree(work)
     return folder
@@ -141,6 +168,8 @@ def decide_again(
 def again_part(stage: tuple[int, Path], known: Known) -> None:
     """The documents of a part as they were before the last stage, in the order in which they were read."""
     start, out = stage
+    if out.exists():
+        return
     with table.writing(out, known.columns) as writer, Writer(known.sketches, out.stem) as shard:
         for row in rows_between(known.corpus, start, start + ROWS):
             _undo(row, known.decided)

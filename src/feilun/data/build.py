@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,14 +27,14 @@ from feilun.data.dedup.passages import hashes
 from feilun.data.lines import LineCounter
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
-from feilun.data.reference import Learnt, learn
+from feilun.data.reference import Learnt, learn, sides_of
 from feilun.data.samples import SHOWN, Sample
 from feilun.data.score import SCORES, quality
-from feilun.data.sources import SUFFIXES, Split, read_split, splits
+from feilun.data.sources import SUFFIXES, Failed, Raw, Split, read_split, splits
 from feilun.data.workers import Each, collecting_rarely, local
 from feilun.jobs import Job
 from feilun.text import FeilunError
-from feilun.workspace import write_atomically
+from feilun.workspace import MANIFEST, Manifest, write_atomically
 
 KIND = "corpus"
 GATHERED = ("score.shifted.v1",)
@@ -57,8 +58,20 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None
     Raises `FeilunError` if a source is missing or has changed since the build began, or a worker dies.
     """
     work = job.folder / "work"
-    parts = parts_of(recipe)
-    _same_as_before(work, parts)
+    if made_by(job, folder):
+        shutil.rmtree(work, ignore_errors=True)
+        return folder
+    _check_free(folder)
+    passed: Counter[str] = Counter()
+    parts = parts_of(recipe, passed)
+    _check(recipe)
+    said = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    if not same_as_before(work, said):
+        raise FeilunError(
+            "The sources have changed since this build began. Start a new one: feilun data build",
+            "自构建开始以来数据源已变化。请重新开始：feilun data build",
+            code="sources_changed",
+        )
     names = [f"{number:06}.parquet" for number in range(len(parts))]
     gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
     each = each or local(1)
@@ -75,20 +88,59 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None
     beside = {FREQUENT: json.dumps(lines).encode(), SHOWN: samples.as_json(shown).encode()}
     if learnt is not None:
         beside[CLASSIFIER] = (work / CLASSIFIER).read_bytes()
-    write_corpus(recipe, refined, known.sketches, folder, job, beside, learnt)
+    index = known.context.contaminants
+    facts: dict[str, Any] = {
+        "passed_over": dict(sorted(passed.items())),
+        "sets": {name: {"items": index.count[name], "short": index.short[name]} for name in index.count}
+        if index
+        else {},
+        **({"quality": learnt.model_dump()} if learnt else {}),
+    }
+    write_corpus(recipe, refined, known.sketches, folder, job, beside, facts)
     shutil.rmtree(work)
     return folder
 
 
-def parts_of(recipe: CorpusRecipe) -> list[Part]:
-    """The units of work of all sources, in order. Raises `FeilunError` if there is nothing to read."""
+def made_by(job: Job, folder: Path) -> bool:
+    """Whether this job has left its corpus already, and was killed when it tidied up."""
+    made = job.last("artifact")
+    return made is not None and (folder / MANIFEST).is_file() and Manifest.read(folder).id == made["id"]
+
+
+def _check_free(folder: Path) -> None:
+    """A corpus takes the place of an older one of its name, and of nothing else."""
+    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if taken and not ((folder / MANIFEST).is_file() and Manifest.read(folder).kind == KIND):
+        raise FeilunError(
+            f"{folder} exists and holds something else. Choose another name: --name",
+            f"{folder} 已存在且存放着其他内容。请用 --name 换一个名称。",
+            code="name_taken",
+        )
+
+
+def _check(recipe: CorpusRecipe) -> None:
+    """What the last stages would stop at, told before the work of the first. Raises `FeilunError`."""
+    for rule in recipe.rules:
+        rule.check([*GATHERED, *SCORES])
+    if recipe.quality is not None:
+        sides_of(recipe.quality, recipe)
+    for one in recipe.decontaminate:
+        for _ in read_items(Path(one.path), one.fields):
+            pass
+
+
+def parts_of(recipe: CorpusRecipe, passed: Counter[str] | None = None) -> list[Part]:
+    """The units of work of all sources, in order; ``passed``: see `splits`. Raises `FeilunError` if there is nothing to read."""
     if not recipe.sources:
         raise FeilunError(
             "There is nothing to read: name sources in the recipe, or give --source.",
             "没有可读取的内容：请在配方中列出 sources，或使用 --source。",
             code="no_source",
         )
-    read = [splits(source.path, name=source.called, fields=source.fields) for source in recipe.sources]
+    read = [
+        splits(source.path, name=source.called, fields=source.fields, passed=passed)
+        for source in recipe.sources
+    ]
     whole = sum(file.size for files in read for file in files)
     most = min(max(whole // PARTS, LEAST), BYTES)
     found = [part for files in read for part in grouped(files, most)]
@@ -184,13 +236,18 @@ def _lines(gathered: Path) -> Path:
 def pages_of(part: Part) -> Iterator[Page]:
     """The pages of a part after stage one, each id once: a file that says the same id twice gives it a number."""
     for file in part:
-        seen: Counter[str] = Counter()
-        for raw in read_split(file):
+        for id, raw in numbered(read_split(file)):
             page = gather(raw)
-            seen[page.id] += 1
-            if seen[page.id] > 1:
-                page.id = f"{page.id}~{seen[page.id]}"
+            page.id = id
             yield page
+
+
+def numbered(raws: Iterable[Raw | Failed]) -> Iterator[tuple[str, Raw | Failed]]:
+    """The pages of a file with their ids in the corpus."""
+    seen: Counter[str] = Counter()
+    for raw in raws:
+        seen[raw.id] += 1
+        yield raw.id if seen[raw.id] == 1 else f"{raw.id}~{seen[raw.id]}", raw
 
 
 @dataclass(frozen=True)
@@ -252,18 +309,13 @@ def add_sketch(shard: Writer, row: table.Row, shadow: str, by: str) -> None:
     )
 
 
-def _same_as_before(work: Path, parts: Sequence[Part]) -> None:
-    said = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    path = work / "parts.sha256"
+def same_as_before(work: Path, said: str) -> bool:
+    """Whether what ``work`` is of (``said``) is what it was when the work began."""
+    path = work / "of"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         write_atomically(path, said)
-    elif path.read_text() != said:
-        raise FeilunError(
-            "The sources have changed since this build began. Start a new one: feilun data build",
-            "自构建开始以来数据源已变化。请重新开始：feilun data build",
-            code="sources_changed",
-        )
+    return path.read_text() == said
 
 
 def done(job: Job, stage: str, work: Generator[None], parts: int) -> bool:

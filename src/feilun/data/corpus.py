@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,11 @@ from feilun.data import table
 from feilun.data.decide import decide, epochs, times
 from feilun.data.dedup import Duplicates, Shards, find
 from feilun.data.dedup.passages import Frequent, count, drop_frequent
+from feilun.data.reasons import FAILED
 from feilun.data.recipe import CorpusRecipe
-from feilun.data.reference import Learnt
 from feilun.data.report import SAMPLES, Samples, report
 from feilun.data.samples import SHOWN, load
 from feilun.data.score import quality
-from feilun.data.sources import Reason
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Manifest, new_artifact, sha256_file
@@ -39,13 +38,13 @@ FREQUENT = "frequent.json"
 CLASSIFIER = "quality.npz"
 """In a corpus whose recipe has a classifier of its own."""
 
-FAILED: frozenset[str] = frozenset(get_args(Reason))
-"""Reasons of what could not be read at all."""
-COPIES = frozenset({"exact_copy", "near_copy", "only_passages"})
-"""Reasons that no rule gives, and that depend on what else is kept."""
-
 CLUSTERS = 10
 """Of copies, shown in the report."""
+FAULTS = 30
+"""What could not be read, shown with the reason in words."""
+FACTS = ("passed_over", "sets", "quality")
+"""Figures that reading and cleaning have found: files passed over by their suffixes; of evaluation sets how many items they have
+and how many are too short to be found; and of the recipe's own classifier."""
 
 NUMBER, UNCUT = "number", "uncut"
 """Columns of both: the document's place among all that were read, and its text before passages of many documents were
@@ -81,12 +80,12 @@ def write_corpus(
     folder: Path,
     job: Job,
     beside: Mapping[str, bytes],
-    learnt: Learnt | None = None,
+    facts: Mapping[str, Any],
 ) -> Manifest:
     """Decide on the documents of the ``refined`` parts and write the artifact ``folder``.
 
-    ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names. ``learnt``:
-    of the recipe's own classifier.
+    ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names. ``facts``:
+    figures of the stages before (`FACTS`).
     """
     scores = table.score_columns(refined[0])
     known = table.columns(refined, ["id", "source", "lang", "site", "reason", *scores])
@@ -105,6 +104,7 @@ def write_corpus(
         tally: Counter[str] = Counter()
         languages: Counter[str] = Counter()
         characters, samples, final = 0, Samples(), reasons.copy()
+        told = _Told()
         start = 0
         for rows in _tables(refined):
             numbers = np.arange(start, start + len(rows))
@@ -114,6 +114,7 @@ def write_corpus(
             rows = table.with_column(rows, NUMBER, numbers, table.pa.int64())
             tally.update(final[numbers].tolist())
             _show(samples, rows, final[numbers])
+            told.read(rows)
             stays = final[numbers] == ""
             some = rows.filter(stays)
             languages.update(some["lang"].to_pylist())
@@ -140,7 +141,9 @@ def write_corpus(
             "sources": mixture,
             "languages": dict(sorted(languages.items())),
             "characters": characters,
-            **({"quality": learnt.model_dump()} if learnt else {}),
+            **facts,
+            "sets": {name: {**of, "documents": told.hits[name]} for name, of in facts["sets"].items()},
+            "faults": told.faults,
         }
         assert figures["read"] == tally[""] + sum(counted.values()) + sum(figures["failed"].values())
         cleaned = load(draft / SHOWN)
@@ -158,6 +161,26 @@ def write_corpus(
         manifest.write(draft)
     job.emit("artifact", path=str(folder), id=manifest.id)
     return manifest
+
+
+class _Told:
+    """What the receipts tell: documents that each evaluation set stands in, and the first that could not be read, with why."""
+
+    def __init__(self) -> None:
+        self.hits: Counter[str] = Counter()
+        self.faults: list[dict[str, str]] = []
+
+    def read(self, rows: Any) -> None:
+        """An Arrow table."""
+        receipts = rows[table.RECEIPT]
+        telling = table.pc.match_substring_regex(receipts, '"(?:hits|why)"').to_numpy(zero_copy_only=False)
+        for at in telling.nonzero()[0].tolist():
+            receipt: dict[str, Any] = json.loads(receipts[at].as_py())
+            self.hits.update({name for name, *_ in receipt.get("hits", ())})
+            if "why" in receipt and len(self.faults) < FAULTS:
+                en, zh = receipt["why"]
+                source, id, reason = (rows[name][at].as_py() for name in ("source", "id", "reason"))
+                self.faults.append({"id": f"{source}/{id}", "reason": reason, "en": en, "zh": zh})
 
 
 def _clusters(copies: Duplicates, dropped: NDArray[np.bool_], shards: Shards) -> list[dict[str, Any]]:

@@ -7,14 +7,15 @@ would drop alone is counted beside it, since a rule that drops nothing alone can
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from feilun.data.reasons import GIVEN
 from feilun.text import FeilunError
 from feilun.validation import invalid
 
@@ -45,15 +46,29 @@ class Rule(BaseModel):
             raise invalid("give min or max, or pareto instead", "请给出 min 或 max，或改用 pareto")
         return self
 
-    def broken(self, columns: Mapping[str, Column], seed: int) -> NDArray[np.bool_]:
-        """(documents,) bool. Raises `FeilunError` if there is no such column."""
+    @field_validator("reason")
+    @classmethod
+    def _own(cls, reason: str) -> str:
+        if reason in GIVEN:  # what has it would come back where the rule is changed
+            raise invalid(
+                f"'{reason}' is a reason that no rule gives: choose another name",
+                f"“{reason}”是内置的原因，规则不可使用：请另取名称",
+            )
+        return reason
+
+    def check(self, columns: Collection[str]) -> None:
+        """Raises `FeilunError` if the rule's column is none of these."""
         if self.column not in columns:
-            known = ", ".join(sorted(name for name in columns if columns[name].dtype.kind in "fiu"))
+            known = ", ".join(sorted(columns))
             raise FeilunError(
                 f"The rule {self.reason} asks for {self.column}, which was not computed. There is: {known}.",
                 f"规则 {self.reason} 需要 {self.column}，但未计算该列。现有：{known}。",
                 code="no_such_column",
             )
+
+    def broken(self, columns: Mapping[str, Column], seed: int) -> NDArray[np.bool_]:
+        """(documents,) bool. Raises `FeilunError` if there is no such column."""
+        self.check([name for name in columns if columns[name].dtype.kind in "fiu"])
         score = columns[self.column].astype(np.float64)
         with np.errstate(invalid="ignore"):
             if self.pareto is not None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from feilun.data.dedup.hashing import Hashes, Rolling
 from feilun.data.dedup.letters import folded, pieces
+from feilun.data.repair.script import simplified
 from feilun.text import FeilunError
 
 LEAST, MOST = 16, 26
@@ -90,7 +91,7 @@ class _Windows:
 
 
 class Index:
-    """The windows of evaluation sets.
+    """The windows of evaluation sets, in Simplified characters.
 
     Args:
         sets: items by the name of their set.
@@ -98,6 +99,8 @@ class Index:
 
     def __init__(self, sets: dict[str, Iterable[Item]]) -> None:
         self._items: list[tuple[str, str]] = []
+        self.count: dict[str, int] = {}
+        """Items of each set."""
         self.short: dict[str, int] = {}
         """Items of each set that are too short to be found at all: no string of theirs fills a window."""
         by_weight: dict[int, list[tuple[Hashes, NDArray[np.int32]]]] = {}
@@ -107,9 +110,13 @@ class Index:
         self._windows = [_windows(weight, parts) for weight, parts in sorted(by_weight.items())]
 
     def _add(self, name: str, items: list[Item]) -> tuple[int, Hashes, NDArray[np.int32]]:
-        texts = [[_Units(piece) for string in item.strings for _, piece in pieces(string)] for item in items]
+        texts = [
+            [_Units(piece) for string in item.strings for _, piece in pieces(simplified(string))]
+            for item in items
+        ]
         longest = [max((one.weight for one in units), default=0) for units in texts]
         weight = int(np.clip(np.percentile(longest, 5), LEAST, MOST)) if longest else MOST
+        self.count[name] = len(items)
         self.short[name] = sum(length < weight for length in longest)
         base = len(self._items)
         self._items += [(name, item.name) for item in items]
@@ -125,7 +132,7 @@ class Index:
         return weight, hashes[own], item[by_hash][first[own]]
 
     def find(self, text: str) -> list[Hit]:
-        """What the text has of the sets, in the order of the text; overlapping windows of an item are one hit.
+        """What the text, in Simplified characters, has of the sets, in its order; overlapping windows of an item are one hit.
 
         A window across a cut of a text of more than 2**18 characters is not seen.
         """

@@ -13,7 +13,7 @@ from feilun.data import pii
 from feilun.data.decontaminate import Hit, Index
 from feilun.data.dedup.passages import Cut, drop_repeated
 from feilun.data.encoding import decode
-from feilun.data.extract import extract
+from feilun.data.extract import extract, host_of
 from feilun.data.lines import clean_lines
 from feilun.data.repair import Edit, repair, simplified
 from feilun.data.score import QUALITY, language, scores
@@ -42,7 +42,10 @@ class Page:
     """The text in Simplified characters, once it is refined: what is scored and compared."""
     extracted: str = ""
     """The text before its repairs."""
+    titled: str = ""
+    """The title before its repairs."""
     edits: list[Edit] = field(default_factory=list[Edit])
+    title_edits: list[Edit] = field(default_factory=list[Edit])
     lines: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
     """Lines that were dropped: their number, themselves, and why."""
     cuts: list[Cut] = field(default_factory=list[Cut])
@@ -80,10 +83,11 @@ def gather(raw: Raw | Failed) -> Page:
         if found.kind != "article":
             page.reason = "list_page" if found.kind == "list" else "no_text"
     else:
-        page.date = raw.date or ""
-    page.extracted = content
+        page.date, page.site = raw.date or "", host_of(page.url)
+    page.extracted, page.titled = content, page.title
     mended = repair(page.title, content)
-    page.title, page.text, page.edits = mended.title, mended.text.strip(), mended.edits
+    page.title, page.text = mended.title, mended.text.strip()
+    page.edits, page.title_edits = mended.edits, mended.title_edits
     page.scores["score.shifted.v1"] = mended.shifted
     page.lang = language(page.text) if page.text else raw.lang or ""
     if not page.text and not page.reason:
@@ -100,13 +104,14 @@ def refine(page: Page, context: Context) -> None:
     page.text = (pii.mask(text, context.masked) if page.masked else text).strip()
     page.title = pii.mask(page.title, context.masked)
     if not page.text:
-        page.reason = page.reason or "no_text"
+        gone = {why for _, _, why in page.lines} == {"soft404"}
+        page.reason = page.reason or ("soft404" if gone else "no_text")
         return
     page.shadow = simplified(page.text)
     page.scores |= scores(page.text, page.title, page.shadow)
     if context.quality is not None:
         page.scores[QUALITY] = context.quality(page.shadow)
     if context.contaminants is not None:
-        page.hits = context.contaminants.find(page.text)
+        page.hits = context.contaminants.find(page.shadow)
         if page.hits and not page.reason:
             page.reason = "contaminated"

@@ -1,6 +1,6 @@
 """Personal data in a text: found by its form and its check digits, and masked.
 
-Ten kinds, Chinese forms first: what a person types into a chat. Wherever the standard gives a check digit it is
+Twelve kinds, Chinese forms first: what a person types into a chat. Wherever the standard gives a check digit it is
 computed, because most long numbers are order numbers. Names and postal addresses have no such form; they are
 out of scope here.
 
@@ -18,7 +18,18 @@ from typing import Literal, NamedTuple, get_args
 from feilun.text import Text
 
 Kind = Literal[
-    "identity", "company", "card", "mobile", "landline", "phone", "email", "ip", "passport", "plate"
+    "identity",
+    "company",
+    "card",
+    "mobile",
+    "landline",
+    "phone",
+    "email",
+    "ip",
+    "passport",
+    "plate",
+    "wechat",
+    "qq",
 ]
 
 PLACEHOLDERS: dict[Kind, Text] = {
@@ -32,6 +43,8 @@ PLACEHOLDERS: dict[Kind, Text] = {
     "ip": Text("[IP address]", "[IP地址]"),
     "passport": Text("[passport number]", "[护照号]"),
     "plate": Text("[licence plate]", "[车牌号]"),
+    "wechat": Text("[WeChat ID]", "[微信号]"),
+    "qq": Text("[QQ number]", "[QQ号]"),
 }
 
 PERSONAL: frozenset[Kind] = frozenset(get_args(Kind)) - {"company"}
@@ -55,7 +68,7 @@ def find(text: str) -> list[Found]:
     for rule in _RULES:
         for window in windows[rule.sign]:
             for match in rule.pattern.finditer(plain, *window):
-                start, end = match.span()
+                start, end = match.span("own" if "own" in rule.pattern.groupindex else 0)
                 if taken.find(1, start, end) < 0 and rule.holds(match):
                     taken[start:end] = b"\1" * (end - start)
                     found.append(Found(rule.kind, start, end))
@@ -264,6 +277,9 @@ _SIX = _Sign(re.compile(r"[0-9](?:[^0-9\n]{0,2}[0-9]){5}"), 18, 40)
 _OCTETS = _Sign(re.compile(r"[0-9]\.[0-9]"), 3, 24)
 _PROVINCE = _Sign(re.compile(rf"[{_PLATES}][A-Z]"), 0, 24)
 
+_WECHAT = _Sign(re.compile(r"[微薇威Vv]信|[Ww]e[Cc]hat|[VvWw][Xx]"), 3, 48)
+_QQ = _Sign(re.compile(r"[Qq]{2}|扣扣|企鹅号"), 1, 28)
+
 _RULES = (
     _Rule(
         "email",
@@ -302,6 +318,25 @@ _RULES = (
         re.compile(
             rf"[{_PLATES}]{_PLATE_LETTER}[·• .]?"
             rf"(?=[A-Z]{{0,5}}\d)(?:{_PLATE}{{4}}[挂学警港澳]|{_PLATE}{{5,6}})(?![A-Za-z0-9])"
+        ),
+    ),
+    # What stands before them is all that tells. A bare word after a colon may be anything ("微信: Android").
+    _Rule(
+        "wechat",
+        _WECHAT,
+        re.compile(
+            r"(?:(?:[微薇威Vv]信|[Ww]e[Cc]hat ?|(?<![A-Za-z])[VvWw][Xx])"
+            r"(?:(?:号码?|账号|ID|id)(?:[:=是为]| ?[:=])? {0,2}|(?: ?[:=]|[是为]) {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
+            r"|加我?(?:[微薇]信|[Vv][Xx]) {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
+            r"(?P<own>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@-])"
+        ),
+    ),
+    _Rule(
+        "qq",
+        _QQ,
+        re.compile(
+            r"(?:(?<![A-Za-z])[Qq]{2}(?:号码?|群号?)?|扣扣|企鹅号)(?: ?[:=]|[是为])? {0,2}"
+            r"(?P<own>[1-9][0-9]{4,10})(?![0-9A-Za-z@版元])"
         ),
     ),
 )  # the first that holds takes the characters

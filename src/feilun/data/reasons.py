@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from feilun.data.sources import Reason
 from feilun.text import Text
+
+FAILED: frozenset[str] = frozenset(get_args(Reason))
+"""Reasons of what could not be read at all."""
+COPIES = frozenset({"exact_copy", "near_copy", "only_passages"})
+"""Reasons that depend on what else is kept."""
+GIVEN = FAILED | COPIES | {"list_page", "no_text", "soft404", "contaminated"}
+"""Reasons that no rule of a recipe gives."""
 
 REASONS: dict[str, Text] = {
     "unreadable": Text("cannot be read", "无法读取"),
@@ -19,6 +29,7 @@ REASONS: dict[str, Text] = {
     "timeout": Text("took too long", "超时"),
     "list_page": Text("page of links", "列表页"),
     "no_text": Text("no main text", "没有正文"),
+    "soft404": Text("page that says it is gone", "页面不存在的提示"),
     "contaminated": Text("holds evaluation questions", "含评测题目"),
     "exact_copy": Text("copy", "完全重复"),
     "near_copy": Text("near copy", "近似重复"),
@@ -44,4 +55,4 @@ def named(reason: str) -> Text:
     if said is None:
         return Text(reason, reason)
     en = f"{said.en} ({reason})"
-    return Text(en, said.zh)
+    return Text(en, f"{said.zh}（{reason}）")

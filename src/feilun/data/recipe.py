@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from feilun.data.decide import Rule
-from feilun.data.pii import PERSONAL, Kind
+from feilun.data.pii import Kind
 from feilun.validation import invalid
 
 
@@ -101,8 +101,8 @@ class CorpusRecipe(_Part):
     sources: list[SourceRecipe] = Field(default_factory=list[SourceRecipe])
     """``--source`` takes their place."""
     lines: LinesRecipe = Field(default_factory=LinesRecipe)
-    mask: list[Kind] = Field(default_factory=lambda: sorted(PERSONAL))
-    """Kinds of personal data that are masked."""
+    mask: list[Kind] = Field(default_factory=lambda: sorted(get_args(Kind)))
+    """Kinds of personal data that are masked, and companies' credit codes."""
     dedup: DedupRecipe = Field(default_factory=DedupRecipe)
     quality: QualityRecipe | None = None
     mix: MixRecipe = Field(default_factory=MixRecipe)

@@ -47,14 +47,7 @@ def learn(wanted: QualityRecipe, recipe: CorpusRecipe, gathered: Sequence[Path])
 
     Raises `FeilunError` if a side has no text, or a name in ``raw`` is no source.
     """
-    names = {source.called for source in recipe.sources}
-    raw = set(wanted.raw) or names - set(wanted.reference)
-    if unknown := sorted(raw - names):
-        raise FeilunError(
-            f"[quality] raw names {unknown[0]}, which is no source of this recipe. There is: {', '.join(sorted(names))}.",
-            f"[quality] raw 中的 {unknown[0]} 不是此配方的数据源。现有：{'、'.join(sorted(names))}。",
-            code="no_such_source",
-        )
+    names, raw = sides_of(wanted, recipe)
     within = set(wanted.reference) & names
     good = _some(_of(gathered, within), wanted.documents, recipe.seed)
     for path in wanted.reference:
@@ -66,6 +59,19 @@ def learn(wanted: QualityRecipe, recipe: CorpusRecipe, gathered: Sequence[Path])
     model = train((text for _, text in good), (text for _, text in bad))
     auc = _auc(model, held_good, held_bad)
     return model, Learnt(reference=len(good), raw=len(bad), auc=auc)
+
+
+def sides_of(wanted: QualityRecipe, recipe: CorpusRecipe) -> tuple[set[str], set[str]]:
+    """Names of all sources, and of those that are the raw side. Raises `FeilunError` if ``raw`` names what is no source."""
+    names = {source.called for source in recipe.sources}
+    raw = set(wanted.raw) or names - set(wanted.reference)
+    if unknown := sorted(raw - names):
+        raise FeilunError(
+            f"[quality] raw names {unknown[0]}, which is no source of this recipe. There is: {', '.join(sorted(names))}.",
+            f"[quality] raw 中的 {unknown[0]} 不是此配方的数据源。现有：{'、'.join(sorted(names))}。",
+            code="no_such_source",
+        )
+    return names, raw
 
 
 def _of(gathered: Sequence[Path], sources: set[str]) -> Iterator[Text]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from feilun.data.reasons import named
 from feilun.data.samples import Sample
+from feilun.data.sources.files import FOLDER_LINK
 from feilun.data.table import Row
 from feilun.text import Text
 
@@ -65,6 +66,7 @@ def report(
         f"<h1>{html.escape(name)}</h1>",
         _heading("What became of the pages", "网页的去向"),
         _funnel(figures),
+        *_unread(figures),
         _heading("What each rule does", "各规则的作用"),
         _rules(figures["rules"]),
         _heading("Scores: kept and dropped", "评分：保留与丢弃"),
@@ -74,6 +76,7 @@ def report(
         _counts(Counter(known["source"][kept].tolist()), int(kept.sum())),
         _heading("Sites of what was kept", "保留文档的网站"),
         _counts(Counter(site for site in known["site"][kept].tolist() if site), int(kept.sum())),
+        *([_heading("Evaluation sets", "评测集"), _sets(figures["sets"])] if figures["sets"] else []),
         *(
             [_heading("The largest groups of copies", "最大的重复组"), _copies(figures["copies"])]
             if figures["copies"]
@@ -106,6 +109,48 @@ def _funnel(figures: dict[str, Any]) -> str:
             rows.append((Text(en, zh), number))
     rows.append((Text("kept", "保留"), figures["kept"]))
     return _table([(_both(said), number) for said, number in rows], read)
+
+
+def _unread(figures: dict[str, Any]) -> list[str]:
+    """What could not be read, with why, and what nobody tried to."""
+    parts: list[str] = []
+    if figures["faults"]:
+        rows = "".join(
+            f"<tr><td>{html.escape(one['id'])}</td><td>{_both(Text(one['en'], one['zh']))}</td></tr>"
+            for one in figures["faults"]
+        )
+        parts += [_heading("Could not be read (the first)", "无法读取（前若干个）"), f"<table>{rows}</table>"]
+    if figures["passed_over"]:
+        passed = Counter[str](
+            {_passed_over(suffix): number for suffix, number in figures["passed_over"].items()}
+        )
+        parts += [
+            _heading("Files passed over: of no known kind", "未读取的文件：类型未知"),
+            _counts(passed, passed.total()),
+        ]
+    return parts
+
+
+def _passed_over(suffix: str) -> str:
+    links = suffix == FOLDER_LINK
+    return f"文件夹链接 {FOLDER_LINK}" if links else suffix or "无后缀 no suffix"
+
+
+def _sets(sets: dict[str, dict[str, int]]) -> str:
+    """Of each: documents that hold a question of it, its questions, and those too short to be told from chance."""
+    heads = (
+        Text("set", "评测集"),
+        Text("documents with a question of it", "含其题目的文档"),
+        Text("questions", "题目"),
+        Text("too short to be found", "过短而无法查找"),
+    )
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td>"
+        + "".join(f'<td class="n">{of[key]:,}</td>' for key in ("documents", "items", "short"))
+        + "</tr>"
+        for name, of in sets.items()
+    )
+    return f"<table><tr>{''.join(f'<th>{_both(head)}</th>' for head in heads)}</tr>{rows}</table>"
 
 
 def _both(said: Text) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feilun.data.extract.main_text import choose
-from feilun.data.extract.metadata import LinkedData, date_of, linked_data, site_of, title_of
+from feilun.data.extract.metadata import LinkedData, date_of, host_of, linked_data, site_of, title_of
 from feilun.data.extract.outline import Outline, read_outline
 from feilun.data.extract.render import render_text
 from feilun.data.extract.wording import prose
 
-__all__ = ["MAXIMUM", "Extracted", "Kind", "extract"]
+__all__ = ["MAXIMUM", "Extracted", "Kind", "extract", "host_of"]
 
 MAXIMUM = 8_000_000
 """Characters of a page that are read. Longer pages are machine-made lists, or made to do harm."""

@@ -13,6 +13,7 @@ import orjson
 
 from feilun.data.extract.dates import find_date, machine_date, url_date
 from feilun.data.extract.outline import Outline
+from feilun.data.possessive import repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class LinkedData:
 
 
 _SCRIPT = re.compile(
-    r"<script\b[^<>]{0,300}ld\+json[^<>]{0,300}>([^<]*+(?:<(?!/script)[^<]*+)*+)", re.IGNORECASE
+    rf"<script\b[^<>]{{0,300}}ld\+json[^<>]{{0,300}}>([^<]*+{repeated('<(?!/script)[^<]*+')})", re.IGNORECASE
 )
 
 
@@ -153,10 +154,14 @@ def date_of(page: Outline, data: LinkedData, kept: Sequence[int], title: int, ur
 def site_of(page: Outline, url: str | None) -> str | None:
     """The host, from the address or the one the page says is its own; else the name it gives its site."""
     for address in (url, page.meta.get("canonical"), page.meta.get("og:url")):
-        try:
-            host = urlsplit(address or "").hostname
-        except ValueError:
-            continue
-        if host:
-            return host.removeprefix("www.")
+        if host := host_of(address or ""):
+            return host
     return page.meta.get("og:site_name") or None
+
+
+def host_of(url: str) -> str:
+    """The host of an address without ``www.``, or ""."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from operator import length_hint
 
 from feilun.data.extract import hints
+from feilun.data.possessive import repeated
 
 
 @dataclass(slots=True)
@@ -54,13 +55,15 @@ class Outline:
     """``<time datetime>``: the index of the next block, and the value."""
 
 
+_WITHIN = r"""[^"'>]++|(?<==)"[^"]*+(?:"|\Z)|(?<==)'[^']*+(?:'|\Z)|["']"""
+"""What stands in a tag: an end in quotation marks is none."""
 # Each alternative also takes the rest of the page when its end is missing: no start is tried twice over it.
 _TAG = re.compile(
-    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
-    r"|<script\b(?:[^<]++|<(?!/script))*+(?:</script[^>]*+>?|\Z)"
-    r"|<style\b(?:[^<]++|<(?!/style))*+(?:</style[^>]*+>?|\Z)"
+    rf"<!--{repeated('[^-]++|-(?!->)')}(?:-->|\Z)"
+    rf"|<script\b{repeated('[^<]++|<(?!/script)')}(?:</script[^>]*+>?|\Z)"
+    rf"|<style\b{repeated('[^<]++|<(?!/style)')}(?:</style[^>]*+>?|\Z)"
     r"|<[!?][^>]*+(?:>|\Z)"
-    r"|<(/?[a-z][^\s/>]*+)((?:[^\"'>]++|(?<==)\"[^\"]*+(?:\"|\Z)|(?<==)'[^']*+(?:'|\Z)|[\"'])*+)(?:>|\Z)",
+    rf"|<(/?[a-z][^\s/>]*+)({repeated(_WITHIN)})(?:>|\Z)",
     re.IGNORECASE,
 )
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]*)", re.IGNORECASE)

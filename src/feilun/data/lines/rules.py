@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from feilun.data.possessive import repeated
+
 Reason = Literal[
     "navigation",
     "breadcrumb",
@@ -45,7 +47,7 @@ _NO_END = r"(?:[^。！？!?.…]|\.(?=\S)){0,70}"
 _END = r"[。.!！~～]?"
 
 
-_GAP = rf"(?:{_DASH}|[\[\]【】()（）])*+"
+_GAP = repeated(rf"{_DASH}|[\[\]【】()（）]")
 
 
 def _only(tokens: str, least: int = 1) -> str:
@@ -182,7 +184,7 @@ RULES: tuple[Rule, ...] = (
         "also like|also enjoy|also be interested|recommended|more from|more stories|most |latest |"
         "popular|recent posts|trending|see also|previous|next ",
         rf"{_OPEN}(?:{_LIST})\s*[\]】」)）]?\s*(?:[:：>»|].{{0,90}})?",
-        rf"{_OPEN}(?:(?:上|下)一(?:篇|页|章|节|条|则)(?:文章|新闻)?\s*[|/]?\s*)++",
+        _OPEN + repeated(r"(?:上|下)一(?:篇|页|章|节|条|则)(?:文章|新闻)?\s*[|/]?\s*", least=1),
         rf"{_OPEN}(?:上|下)一(?:篇|页|章|节|条|则|主题)(?:文章|新闻)?\s*[\]】」)）:：>»<«|].{{0,110}}",
         rf"{_OPEN}(?:上|下)一篇(?:文章)?\s(?!.*[。！？，]$).{{0,110}}",
         r"(?:[«<←]+\s*)?(?:previous|next|older|newer) (?:post|article|story|page|entry|"

@@ -21,7 +21,7 @@ from feilun.data.repair.marks import doubled, width
 from feilun.data.repair.mojibake import mojibake
 from feilun.data.repair.script import simplified
 from feilun.data.repair.shifted import shifted_score
-from feilun.data.repair.titles import hijacked
+from feilun.data.repair.titles import hijacked, hijacked_head
 
 __all__ = ["Cause", "Edit", "Repaired", "repair", "replay", "shifted_score", "simplified"]
 
@@ -77,7 +77,10 @@ class Repaired:
 
 
 def repair(title: str, text: str) -> Repaired:
-    """All repairs of title and text. Pure, idempotent; neither grows. Of a longer text the first 2 M characters."""
+    """All repairs of title and text. Pure, idempotent; neither grows. Of a longer text the first 2 M characters.
+
+    Where there is no title the text's first line is taken for one, as far as it is hijacked.
+    """
     new_text, edits = _settle(text[:_LONGEST], _IN_TEXT)
     new_text += text[_LONGEST:]
     new_title, title_edits = _settle(title, _IN_TITLE)
@@ -86,6 +89,10 @@ def repair(title: str, text: str) -> Repaired:
         cut.reverse()
         new_title = replay(new_title, cut)
         title_edits += cut
+    while not new_title and (cut := hijacked_head(new_text)):
+        cut.reverse()
+        new_text = replay(new_text, cut)
+        edits += cut
     return Repaired(new_title, new_text, edits, title_edits, shifted_score(text))
 
 

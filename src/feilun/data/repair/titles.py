@@ -36,6 +36,8 @@ _TOPIC = re.compile(
 _SPLIT = re.compile(rf"\s*(?:[|_–—·•,，。！!;；:：~【】\[\]()（）<>《》]|(?<=[{HAN}])-|-(?=[{HAN}])|\s)\s*")
 _PIECE = re.compile(rf"[{HAN}]|[a-z0-9]+", re.IGNORECASE)
 
+_TITLE = 200
+"""Characters of a title, at most."""
 _OWN = 2.0
 """Words of the topic in a thousand characters above which the body speaks of it too."""
 
@@ -70,6 +72,18 @@ def hijacked(title: str, text: str) -> list[Edit]:
         Edit(start, end, " " if start > 0 and end < len(title) else "", "hijacked", 0.9)
         for start, end in sorted(cuts)
         if start < end
+    ]
+
+
+def hijacked_head(text: str) -> list[Edit]:
+    """The same for a page that somebody has stripped to text already, title and all: its first line is the title."""
+    begin = len(text) - len(text.lstrip())
+    head = text[begin:].partition("\n")[0]
+    if len(head) > _TITLE:
+        return []
+    return [
+        edit._replace(start=edit.start + begin, end=edit.end + begin)
+        for edit in hijacked(head, text[begin + len(head) :])
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 from feilun.data.sources.raw import Failed, Fault
 from feilun.text import FeilunError
 from feilun.workspace import MANIFEST
+
+FOLDER_LINK = "link to a folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Split:
     fault: Failed | None = None
     """In place of a file: a folder that cannot be read."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether this file is the whole source."""
+        return self.root.rstrip("/").rsplit("/", 1)[-1] == self.place
+
 
 def file_system(source: str) -> tuple[Any, str]:
     """fsspec's file system for a source, and the source's path in it.
@@ -53,9 +61,9 @@ def file_system(source: str) -> tuple[Any, str]:
         raise _missing(source, error) from None
 
 
-def walk(source: str, *, name: str) -> Iterator[Split]:
+def walk(source: str, *, name: str, passed: Counter[str] | None = None) -> Iterator[Split]:
     """The files of a source, one split each. Hidden ones and manifests are passed over; a folder that cannot be
-    read is a split with a fault. Links to folders are not followed: they may lead in circles.
+    read is a split with a fault. Links to folders are not followed, since they may lead in circles, but counted in ``passed``.
 
     Raises:
         FeilunError: there is no such source.
@@ -88,6 +96,8 @@ def walk(source: str, *, name: str) -> Iterator[Split]:
                 inner.append(path)
             elif entry["type"] == "file" or (entry.get("islink") and files.isfile(path)):
                 yield Split(name, root, path, _relative(path, top), int(entry.get("size") or 0))
+            elif passed is not None and _links_to_folder(files, entry):
+                passed[FOLDER_LINK] += 1
         folders += reversed(inner)
 
 

@@ -42,7 +42,8 @@ class Raw:
     """One page or document, and what its container says of it."""
 
     id: str
-    """The record's own id, else its place: path relative to the source, and for records ``@`` and the offset.
+    """The record's own id (in a folder after the file's path and ``#``), else its place: path relative to the source, and for
+    records ``@`` and the offset.
 
     No path of this machine is in it, and it does not depend on how a file is split among workers.
     """

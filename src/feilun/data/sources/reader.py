@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import IO
 
 from feilun.data.sources.docx import read_docx
@@ -59,11 +61,16 @@ def read_raw(source: str, *, name: str, fields: Mapping[str, str] | None = None)
 
 
 def splits(
-    source: str, *, name: str, fields: Mapping[str, str] | None = None, unit: int | None = UNIT
+    source: str,
+    *,
+    name: str,
+    fields: Mapping[str, str] | None = None,
+    unit: int | None = UNIT,
+    passed: Counter[str] | None = None,
 ) -> list[Split]:
     """The source's units of work, in order. What `read_split` gives for them, joined, is what `read_raw` gives.
 
-    Files of unknown kinds are passed over.
+    Files of unknown kinds are passed over, and counted in ``passed`` by their suffixes ("" for none).
 
     Args:
         unit: bytes of a range; None: files are not divided.
@@ -73,7 +80,7 @@ def splits(
     """
     found: list[Split] = []
     _, top = file_system(source)
-    for split in walk(source, name=name):
+    for split in walk(source, name=name, passed=passed):
         if split.fault is None and _reader(split.path) is None:
             if split.path == top:
                 known = ", ".join(SUFFIXES)
@@ -82,6 +89,8 @@ def splits(
                     f"无法读取 {source} 这种文件，可读取的有：{known}。",
                     code="unknown_file_kind",
                 )
+            if passed is not None:
+                passed[PurePosixPath(split.place).suffix.lower()] += 1
             continue
         split = replace(split, fields=tuple(sorted((fields or {}).items())))
         found += _divided(split, unit) if unit and split.fault is None and split.size > unit else [split]

@@ -59,8 +59,8 @@ def page(split: Split, place: str, names: Mapping[str, Collection[str]], record:
     own = get("id")
     own = str(own).strip() if isinstance(own, str | int) else ""
     return Raw(
-        # A page that was fetched twice has its address twice: an address is no id.
-        id=own if 0 < len(own) <= 400 else place,
+        # A page that was fetched twice has its address twice: an address is no id. And several files may count from 0.
+        id=(own if split.alone else f"{split.place}#{own}") if 0 < len(own) <= 400 else place,
         source=split.source,
         kind="html" if markup else "text",
         content=content,
