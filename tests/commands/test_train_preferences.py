@@ -291,11 +291,11 @@ def newest(workspace: Path, name: str) -> Job:
 
 
 @pytest.mark.slow  # `test_distributed` has two processes as well
-@pytest.mark.parametrize("kind", ["dpo", "kto"])
-def test_two_processes_learn_what_one_does(kind: str, workspace: Path) -> None:
+@pytest.mark.parametrize(("kind", "more"), [("dpo", ""), ("kto", ""), ("reward", "length = 2.0\n")])
+def test_two_processes_learn_what_one_does(kind: str, more: str, workspace: Path) -> None:
     source = lines(workspace / "pairs.jsonl", PAIRS)
     for name, options in (("one", []), ("two", ["--processes", "2"])):
-        made = train(workspace, recipe(kind, run=EXACT), source, "--name", name, *options)
+        made = train(workspace, recipe(kind, more, EXACT), source, "--name", name, *options)
         assert made.returncode == 0, made.stderr
     one, two = (checkpoint.load(workspace / "models" / name).state_dict() for name in ("one", "two"))
     for name, weight in one.items():

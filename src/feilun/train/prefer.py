@@ -130,7 +130,7 @@ def train_reward(
     )
     facts = {"margin": torch.tensor([pair.margin for pair in pairs])}
     sides = [(pair.chosen, pair.rejected) for pair in pairs]
-    objective = BradleyTerry(centre=recipe.centre, length=recipe.length)
+    objective = BradleyTerry(centre=recipe.centre, length=recipe.length, world=world)
     trainer = _trainer(tuned, sides, facts, objective, job, world, too_long)
     held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
 

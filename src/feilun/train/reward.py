@@ -15,6 +15,7 @@ from feilun.model.loss import IGNORED
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
+from feilun.train.distributed import World
 from feilun.train.dpo import pairs
 from feilun.train.objectives import Batch, Tally
 from feilun.train.pairs import padded
@@ -30,14 +31,14 @@ class BradleyTerry(Tally):
     ``margin`` if it has one (H. Touvron et al. 2023, equation 2).
 
     ``centre``: weight of the squared sum of both, which keeps worths around 0 (J. Eisenstein et al. 2023, section 2).
-    ``length``: weight of the squared correlation of worth and length of the answers in a batch, so that words do not count
-    because they are many (L. Chen et al. 2024, "ODIN", equation 5). Rows ``2 i`` are chosen over rows ``2 i + 1``; a batch
+    ``length``: weight of the squared correlation of worth and length of the answers in a batch, all processes' rows together, so
+    that words do not count because they are many (L. Chen et al. 2024, "ODIN", equation 5). Rows ``2 i`` are chosen over rows ``2 i + 1``; a batch
     may bring ``margin`` (rows,). Gives a sum over pairs.
     """
 
-    def __init__(self, *, centre: float = 0.0, length: float = 0.0) -> None:
+    def __init__(self, *, centre: float = 0.0, length: float = 0.0, world: World | None = None) -> None:
         super().__init__()
-        self._centre, self._length = centre, length
+        self._centre, self._length, self._world = centre, length, world or World()
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
         worth = worths(model, batch, dtype)
@@ -47,11 +48,13 @@ class BradleyTerry(Tally):
         nats = -F.logsigmoid(margin - wanted)
         if self._centre:
             nats = nats + self._centre * (chosen + rejected).square()
-        related = correlation(worth, (batch.targets != IGNORED).sum(1))
-        if self._length:
-            nats = nats + self._length * related.square()
+        related = correlation(worth, (batch.targets != IGNORED).sum(1), self._world)
         self.add(accuracy=(margin > 0).float(), margin=margin, reward=worth, length_correlation=related)
-        return nats.sum()
+        if not self._length:
+            return nats.sum()
+        # One penalty for each pair. Those of the others depend on these rows too, but have no gradient for them.
+        penalty, own, all_pairs = related.square(), len(margin), self._world.sum(len(margin))
+        return nats.sum() + self._length * (all_pairs * penalty + (own - all_pairs) * penalty.detach())
 
 
 def worths(model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
@@ -62,12 +65,22 @@ def worths(model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
     return values.gather(1, last[:, None])[:, 0]
 
 
-def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of two (n,), near 0 where one of them hardly varies."""
+def correlation(a: Tensor, b: Tensor, world: World | None = None) -> Tensor:
+    """Pearson's correlation of two (n,), of all processes' together, near 0 where one of them hardly varies. What the others
+    have is a constant to the gradient.
+    """
+    world = world or World()
+
+    def total(x: Tensor) -> Tensor:
+        own = x.sum()
+        return own + world.sum(float(own.detach())) - own.detach() if world.size > 1 else own
+
     b = b.to(a.dtype)
-    a, b = a - a.mean(), b - b.mean()
-    size = (a.square().sum() * b.square().sum()).clamp(min=1e-12).sqrt()
-    return (a * b).sum() / size
+    count = world.sum(len(a))
+    # A mean is a constant as well: what the sums below owe to it is 0 over all processes, but not in each.
+    a, b = a - total(a).detach() / count, b - total(b) / count
+    size = (total(a.square()) * total(b.square())).clamp(min=1e-12).sqrt()
+    return total(a * b) / size
 
 
 class RewardModel:
