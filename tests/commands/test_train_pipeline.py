@@ -96,6 +96,7 @@ length = 128
 save_every = 2
 [evaluate]
 questions = "questions.jsonl"
+instructions = "told.jsonl"
 tokens = 8
 compared = 6
 [sizes.tiny]
@@ -147,7 +148,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for number in range(4)
     ]
-    for name, rows in (("talk", talk), ("questions", questions)):
+    told = [{**row, "id": f"told {row['id']}"} for row in questions[:3]]
+    for name, rows in (("talk", talk), ("questions", questions), ("told", told)):
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     (folder / "corpus.toml").write_text(CORPUS, encoding="utf-8")
@@ -184,11 +186,14 @@ def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
     for model in results["models"]:
         assert 0 < model["bits"]["all"] < 10
         assert len(model["questions"]) == 4
+        assert len(model["instructions"]) == 3
         assert len(model["heldout"]) == 6
     assert 0 < results["ngram"]["all"] < 10
     assert set(results["reward_accuracy"]) >= {"all"}
     assert {(one["after"], one["scorer"]) for one in results["wins"]} == {
-        (stage, scorer) for stage in ("ppo", "dpo") for scorer in ("reward", "checks", "questions")
+        (stage, scorer)
+        for stage in ("ppo", "dpo")
+        for scorer in ("reward", "checks", "instructions", "questions")
     }
     page = (job.folder / "report.html").read_text(encoding="utf-8")
     assert "Where is ship 3?" in page

@@ -58,6 +58,17 @@ def test_a_report_speaks_its_readers_language(
     assert "好好好" in found
 
 
+def test_a_run_without_instructions_says_nothing_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEILUN_LANG", "en")
+    found = results()
+    found.models[0].instructions.clear()
+    told = page(found, Job.create(tmp_path, "pipeline", "made", {}, argv=["true"]))
+    assert "<h2>Instructions</h2>" not in told
+    assert "<td>0/1 (0%-79%)</td><td></td></tr>" in told
+
+
 def test_every_check_has_a_name() -> None:
     kinds = {kind.kind for member in get_args(get_args(Check)[0]) for kind in get_args(member)[:1]}
     assert len(kinds) == 13

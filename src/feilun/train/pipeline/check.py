@@ -23,7 +23,8 @@ def check(recipe: PipelineRecipe, beside: Path, processes: int) -> None:
     for stage in ("ppo", "dpo"):
         served_as(f"{recipe.name}-{stage}", "file:x.gguf", recipe.pretrain.model.context)
     for questions in (recipe.evaluate.questions, recipe.evaluate.instructions):
-        read_questions(beside / questions)
+        if questions is not None:
+            read_questions(beside / questions)
     corpus_recipe(recipe, beside)
     for path in (*recipe.sft.data.sources, *recipe.pairs.sources):
         if not (beside / path).exists():

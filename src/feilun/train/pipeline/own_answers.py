@@ -100,7 +100,10 @@ def write_own_answers(
             kind="dataset",
             id=files[PAIRS],
             name=name,
-            parents=[sha256_file(policy / checkpoint.WEIGHTS)],
+            parents=[
+                sha256_file(policy / checkpoint.WEIGHTS),
+                *(sha256_file(file) for source in (*sources, *added) for file in _files(source)),
+            ],
             recipe={
                 "prompts": prompts,
                 "sampling": sampling.model_dump(),
@@ -117,9 +120,13 @@ def write_own_answers(
     return folder
 
 
-def _rows(file: Path) -> Iterator[str]:
-    files = sorted(file.rglob("*.jsonl")) if file.is_dir() else [file]
-    return (row for path in files for row in path.read_text(encoding="utf-8").split("\n") if row.strip())
+def _files(source: Path) -> list[Path]:
+    return sorted(source.rglob("*.jsonl")) if source.is_dir() else [source]
+
+
+def _rows(source: Path) -> Iterator[str]:
+    texts = (path.read_text(encoding="utf-8") for path in _files(source))
+    return (row for text in texts for row in text.split("\n") if row.strip())
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

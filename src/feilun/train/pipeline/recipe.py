@@ -55,7 +55,7 @@ class EvaluateStage(_Part):
 
     questions: str = "eval/smalltalk.jsonl"
     """Questions with checks, outside the training data."""
-    instructions: str = "eval/instructions.jsonl"
+    instructions: str | None = None
     """Instructions whose checks tell whether they were followed, outside the training data too."""
     tokens: int = Field(default=64, gt=0)
     """The most of an answer: a longer one has not ended."""

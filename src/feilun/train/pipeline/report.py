@@ -37,8 +37,11 @@ def page(results: Results, job: Job) -> str:
         _links(job),
         f"<h2>{say('Every answer', '全部回答')}</h2>",
         _answers(results, "questions"),
-        f"<h2>{say('Instructions', '指令')}</h2>",
-        _answers(results, "instructions"),
+        *(
+            [f"<h2>{say('Instructions', '指令')}</h2>", _answers(results, "instructions")]
+            if results.models[0].instructions
+            else []
+        ),
     ]
     return (
         f'<!doctype html><html lang="{locale_language()}"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -77,7 +80,7 @@ def _models(results: Results) -> str:
             _rate(model.talks),
             *(_rate(model.by_check(name)) for name in TALKS),
             _rate(model.right),
-            _rate(model.followed),
+            _rate(model.followed) if model.instructions else "",
         ]
         for model in results.models
     ]

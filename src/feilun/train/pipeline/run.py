@@ -223,7 +223,7 @@ class Pipeline:
         ]
         return Yardstick(
             questions=read_questions(self._beside(wanted.questions)),
-            instructions=read_questions(self._beside(wanted.instructions)),
+            instructions=read_questions(self._beside(wanted.instructions)) if wanted.instructions else [],
             prompts=[prompt for prompt in prompts if len(prompt.ids) <= run.length][: wanted.compared],
             documents=self._documents(tokenizer),
             tokens=wanted.tokens,
