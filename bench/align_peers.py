@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false
+# (Peers are in a Python of their own.)
 """The peers of `bench/align.py`, in a Python of their own: TRL's trainers and transformers' ``generate``.
 
 Reads names of tasks from standard input, a line each, does one of it, and answers with the seconds it took as JSON; or with

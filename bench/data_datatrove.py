@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false
+# (Peers are in a Python of their own.)
 """datatrove's FineWeb-2 pipeline for Chinese over a folder's WARC files, for bench/data.py: run by a Python that has it.
 
     python bench/data_datatrove.py PAGES WORK CONFIG LID
@@ -12,6 +14,7 @@ import json
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import datatrove.utils.lid
 import yaml
@@ -59,7 +62,7 @@ def main() -> None:
     def writing(name: str) -> JsonlWriter:
         return JsonlWriter(f"{work}/{name}", output_filename="${rank}.jsonl", compression=None)
 
-    def run(name: str, *steps: object, tasks: int = 1) -> None:
+    def run(name: str, *steps: Any, tasks: int = 1) -> None:
         start = cpu()
         for rank in range(tasks):
             documents = None

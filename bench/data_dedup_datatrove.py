@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false
+# (Peers are in a Python of their own.)
 """datatrove's MinHash on a folder's ``texts.jsonl``, for bench/data_dedup.py: run by a Python that has it.
 
     python bench/data_dedup_datatrove.py FOLDER zh|en
@@ -10,6 +12,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.dedup import MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
@@ -28,7 +31,7 @@ def main() -> None:
     words.word_tokenize(records[0]["text"])
     seconds: dict[str, float] = {}
 
-    def timed(name: str, step: object, *arguments: object) -> list[Document]:
+    def timed(name: str, step: Any, *arguments: object) -> list[Document]:
         start = time.process_time()
         result = list(step.run(*arguments) or ())
         seconds[name] = time.process_time() - start

@@ -409,7 +409,7 @@ def soak(seconds: float, clients: int = 200) -> dict[str, Any]:
                     tally["hung_up"] += 1
             except (OSError, http.client.HTTPException):
                 with lock:
-                    tally["broken"] += time.monotonic() < end
+                    tally["broken"] += int(time.monotonic() < end)
             finally:
                 connection.close()
 
@@ -425,7 +425,7 @@ def soak(seconds: float, clients: int = 200) -> dict[str, Any]:
         for thread in threads:
             thread.join(60)
         tally["lost"] = len(accepted - _stored(server.address, accepted))
-        tally["generating_after"] = _unfinished(server)
+        tally["generating_after"] = int(_unfinished(server))
     warm = [value for at, value in memory if at > seconds / 3]
     third = max(1, len(warm) // 3)
     return {

@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false
+# (Peers are in a Python of their own.)
 """Who takes part in the comparison of training steps: each as its own documentation would have it run, on one shape.
 
 nanochat's layers are its own (squared ReLU, value embeddings): as many matmul weights to within 1%, but no twin.

@@ -94,7 +94,7 @@ def base_folder(recipe: Path) -> Path:
     """The base model of a recipe as a Hugging Face folder, fetched and unpacked where it is not yet."""
     from feilun.registry import Release
     from feilun.registry.sources import ensure, normalise
-    from feilun.train.sft import unpacked
+    from feilun.train.tuning import unpacked
 
     source = tomllib.loads(recipe.read_text(encoding="utf-8"))["base"]
     folder = unpacked(ensure(Release(name="base", source=normalise(source))))

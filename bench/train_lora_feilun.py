@@ -23,6 +23,7 @@ from feilun.train.conversations import read_examples
 from feilun.train.loop import RunRecipe, Trainer
 from feilun.train.memory import peak_memory_mb
 from feilun.train.optim import OptimiserRecipe
+from feilun.train.recipe import ConversationsRecipe
 
 NEVER = 10**9
 
@@ -63,7 +64,8 @@ def main() -> None:
     imported = time.time()
     folder, work = Path(task.base), Path(task.work)
     tokenizer = Tokenizer.load(folder)
-    examples, _, _ = read_examples([Path(task.samples)], tokenizer, length=512, heldout=0)
+    data = ConversationsRecipe(heldout=0)
+    examples, _, _ = read_examples(data, [Path(task.samples)], tokenizer, length=512)
     batches = Examples(
         [(example.ids, example.learnt) for example in examples],
         rows=task.rows,

@@ -39,6 +39,7 @@ REASONS: dict[str, Text] = {
     "shifted": Text("garbled encoding", "编码错乱"),
     "gambling": Text("gambling", "赌博"),
     "porn": Text("pornography", "色情"),
+    "toxic": Text("abuse", "辱骂"),
     "spam": Text("spam", "垃圾广告"),
     "spun": Text("spun text", "洗稿"),
     "list": Text("list, not prose", "罗列而非文章"),

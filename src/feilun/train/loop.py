@@ -327,11 +327,13 @@ def _put(model: Transformer, weights: dict[str, Tensor]) -> None:
                 weight.copy_(weights[name])
 
 
-def matmul_peak(dtype: torch.dtype, device: torch.device | None = None) -> float:
-    """Floating-point operations a second of a large matrix product here and now: what MFU is measured against."""
-    device = device or torch.device("cpu")
-    # A GPU has done a small product before it has been told of the next.
-    size, products = (8192, 8) if device.type == "cuda" else (1024, 1)
+def matmul_peak(dtype: torch.dtype, device: torch.device | None = None, size: int = 1024) -> float:
+    """Floating-point operations a second of a large matrix product here and now: what MFU is measured against. ``size``: of its
+    sides, on a processor.
+    """
+    device, products = device or torch.device("cpu"), 1
+    if device.type == "cuda":  # which has done a small product before it has been told of the next
+        size, products = 8192, 8
     generator = torch.Generator(device).manual_seed(0)  # not the run's own, which must not be disturbed
     a, b = (torch.randn(size, size, generator=generator, device=device).to(dtype) for _ in range(2))
     best = math.inf

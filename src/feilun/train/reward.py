@@ -31,9 +31,9 @@ class BradleyTerry(Tally):
     ``margin`` if it has one (H. Touvron et al. 2023, equation 2).
 
     ``centre``: weight of the squared sum of both, which keeps worths around 0 (J. Eisenstein et al. 2023, section 2).
-    ``length``: weight of the squared correlation of worth and length of the answers in a batch, all processes' rows together, so
-    that words do not count because they are many (L. Chen et al. 2024, "ODIN", equation 5). Rows ``2 i`` are chosen over rows ``2 i + 1``; a batch
-    may bring ``margin`` (rows,). Gives a sum over pairs.
+    ``length``: weight of the squared correlation of worth and length of the answers in a batch, all processes' rows together,
+    so that words do not count because they are many (L. Chen et al. 2024, "ODIN", equation 5). Rows ``2 i`` are chosen over rows
+    ``2 i + 1``; a batch may bring ``margin`` (rows,). Gives a sum over pairs.
     """
 
     def __init__(self, *, centre: float = 0.0, length: float = 0.0, world: World | None = None) -> None:

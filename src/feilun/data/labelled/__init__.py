@@ -17,7 +17,7 @@ from feilun.data.labelled.articles import Article, Lang, article, topics
 from feilun.data.labelled.spin import spin
 
 Kind = Literal[
-    "clean", "spam", "gambling", "spun", "spliced", "list", "navigation", "soft404", "glossed", "shifted",
+    "clean", "spam", "gambling", "porn", "toxic", "spun", "spliced", "list", "navigation", "soft404", "glossed", "shifted",
     "charset", "doubled",
 ]  # fmt: skip
 
@@ -25,6 +25,8 @@ COUNTS: dict[Kind, int] = {
     "clean": 128,
     "spam": 54,
     "gambling": 42,
+    "porn": 30,
+    "toxic": 30,
     "spun": 54,
     "spliced": 32,
     "list": 32,
@@ -68,7 +70,7 @@ class Labelled:
 
 
 def pages(seed: int = 0) -> list[Labelled]:
-    """504 pages. The same for the same seed."""
+    """564 pages. The same for the same seed."""
     return [_page(kind, number, seed) for kind, count in COUNTS.items() for number in range(count)]
 
 
@@ -95,7 +97,7 @@ def _page(kind: Kind, number: int, seed: int) -> Labelled:
 def _content(kind: Kind, number: int, lang: Lang, draw: Random) -> tuple[Article, str]:
     """What the page shows, and what is to be kept of it."""
     match kind:
-        case "spam" | "gambling":
+        case "spam" | "gambling" | "porn" | "toxic":
             return bad.sales(draw, lang, kind), ""
         case "list":
             return bad.listing(draw, lang), ""

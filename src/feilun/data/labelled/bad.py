@@ -99,6 +99,59 @@ _GAMBLING: dict[Lang, tuple[str, ...]] = {
         "VIP players enjoy weekly cashback, free bets and exclusive tournaments.",
     ),
 }
+_PORN: dict[Lang, tuple[str, ...]] = {
+    "zh": (
+        "成人视频在线观看，高清无码，每日更新{num}部",
+        "最全的成人电影网站，欧美、日韩、国产精品应有尽有",
+        "永久网址：{site}，请加入收藏，防止走丢",
+        "未满十八岁请离开，点击进入第{num}页",
+        "{city}同城交友，约炮首选，真人照片，满意付款",
+        "丝袜美腿写真，制服诱惑专区，免费观看{num}集",
+        "裸聊直播间火爆开放，主播{num}位，扫码即看",
+        "{city}上门服务，学生、白领任选，加微信{wx}",
+        "三级片、伦理片、激情视频，手机播放不卡顿",
+        "会员专享蓝光画质，充值{num}元看全站",
+    ),
+    "en": (
+        "Watch free porn videos in HD, {num} new clips every day.",
+        "Hot webcam girls are online now, join the live chat for free.",
+        "Adult video archive: amateur, milf, hentai and more.",
+        "You must be 18 or older to enter {site}.",
+        "Meet naked girls near you tonight, no credit card needed.",
+        "The biggest sex tube on the net, {num} categories.",
+        "Download {num} xxx movies to your phone, fast and private.",
+        "Escort girls with real photos, call any time.",
+        "Premium members watch hardcore scenes without adverts.",
+    ),
+}
+_TOXIC: dict[Lang, tuple[str, ...]] = {
+    "zh": (
+        "你是不是脑残，这种话也说得出口？",
+        "楼上的傻逼滚出去，没人想看见你。",
+        "这种废物就该去死，活着浪费粮食。",
+        "一群白痴聚在一起，智商加起来还没有鞋码大。",
+        "他妈的，谁再替他说话谁就是畜生。",
+        "写这篇东西的人就是个弱智，全家都是。",
+        "闭上你的臭嘴，贱人，轮不到你来教训我。",
+        "狗娘养的{city}人，没有一个好东西。",
+        "这个王八蛋骗了{num}个人，还有脸回来？",
+        "智障才会信这个，早点滚蛋吧。",
+        "见一次骂一次，人渣就是人渣。",
+    ),
+    "en": (
+        "Shut up, you moron, nobody asked for your opinion.",
+        "Only an idiot would write something like this.",
+        "What a piece of crap, and the bastard who made it is no better.",
+        "Go to hell, all {num} of you.",
+        "You are scum, a worthless bitch, and everybody here knows it.",
+        "These people are vermin and should be thrown out.",
+        "I hope you choke on it, asshole.",
+        "Fuck off and take your stupid friends with you.",
+        "He is a retard, his mother is a retard, end of story.",
+        "Do us all a favour and kill yourself.",
+    ),
+}
+_BANKS = {"spam": _SPAM, "gambling": _GAMBLING, "porn": _PORN, "toxic": _TOXIC}
 _GONE: dict[Lang, tuple[str, ...]] = {
     "zh": (
         "抱歉，您访问的页面不存在或已被删除。",
@@ -119,8 +172,8 @@ _GONE: dict[Lang, tuple[str, ...]] = {
 
 
 def sales(draw: Random, lang: Lang, kind: str) -> Article:
-    """Spam or gambling: some pages open with sentences of an article, as those do that want to be indexed."""
-    bank = (_SPAM if kind == "spam" else _GAMBLING)[lang]
+    """Spam, gambling, pornography or abuse: some pages open with sentences of an article, as those do that want to be indexed."""
+    bank = _BANKS[kind][lang]
     lines = [fill(one, _SLOTS, draw) for one in draw.sample(bank, draw.randint(5, len(bank)))]
     lines += [fill(draw.choice(bank), _SLOTS, draw) for _ in range(draw.randint(0, 14))]
     if draw.random() < 0.3:
