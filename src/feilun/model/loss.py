@@ -82,14 +82,11 @@ class _Chunked(Function):
             logits = (cast @ rows.T).to(nats.dtype)
             if bias is not None:
                 logits += bias[:, None]
-            # Softmax by hand: `logsumexp` would go over the logits twice as often.
-            most, chosen = logits.amax(0, keepdim=True), logits.gather(0, wanted)
-            above = logits.sub_(most).exp_()
-            total = above.sum(0, keepdim=True)
-            nats += (most + total.log() - chosen).sum()
+            total = logits.logsumexp(0, keepdim=True)
+            nats += (total - logits.gather(0, wanted)).sum()
             if d_hidden is None and d_weight is None:
                 continue
-            slope = above.mul_(total.reciprocal())
+            slope = logits.sub_(total).exp_()
             slope.scatter_add_(0, wanted, slope.new_full(wanted.shape, -1.0))
             slope = slope.to(hidden.dtype)
             if d_hidden is not None:
