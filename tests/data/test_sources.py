@@ -338,6 +338,14 @@ def test_parquet_with_bytes_other_names_or_none_that_is_known(tmp_path: Path) ->
     assert pages(path, fields={"text": "story"})[0].content == "雪"
 
 
+def test_a_string_that_is_no_utf8_costs_its_bad_bytes_alone(tmp_path: Path) -> None:
+    strings = pa.array([b"\xe9\x9b\xa8", b"bad \xff byte", None], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"text": strings, "id": ["a", "b", "c"]}), tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet")
+    assert [one.content for one in found if isinstance(one, Raw)] == ["雨", "bad \ufffd byte"]
+    assert [one.reason for one in found if isinstance(one, Failed)] == ["no_content"]
+
+
 def test_a_broken_parquet_file(tmp_path: Path) -> None:
     whole = parquet(tmp_path / "a.parquet", text=["雨"] * 50).read_bytes()
     for content in (whole[:-30], b"PAR1nonsense", whole[:50] + b"\xff" * 50 + whole[100:]):

@@ -36,6 +36,7 @@ def likeliest(page: Page) -> None:
 def ask(page: Page, question: str) -> str:
     """The answer in a conversation of its own."""
     page.get_by_test_id("section-chat").click()
+    expect(page.get_by_test_id("message-assistant")).to_have_count(0)
     send(page, question)
     answered(page)
     page.wait_for_url(re.compile("#/c/conv_"))

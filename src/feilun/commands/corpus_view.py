@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from feilun.commands.chat import printable
-from feilun.text import Text, say
+from feilun.text import say
 from feilun.workspace import Manifest
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def show_document(row: dict[str, Any], console: Console) -> None:
     head = " · ".join(filter(None, (row["id"], reason, row["lang"], row["title"])))
     console.print(Line(printable(head), style="bold"), soft_wrap=True)
     if why := json.loads(row[RECEIPT] or "{}").get("why"):
-        console.print(Line(printable(str(Text(*why)))), soft_wrap=True)
+        en, zh = why
+        console.print(Line(printable(say(en, zh))), soft_wrap=True)
     console.print(Line(printable(row["text"][:SAMPLE])), end="\n\n", soft_wrap=True)
 
 

@@ -55,5 +55,5 @@ def named(reason: str) -> Text:
     said = REASONS.get(reason)
     if said is None:
         return Text(reason, reason)
-    en = f"{said.en} ({reason})"
-    return Text(en, f"{said.zh}（{reason}）")
+    en, zh = f"{said.en} ({reason})", f"{said.zh}（{reason}）"
+    return Text(en, zh)

@@ -9,14 +9,17 @@ limits of time, memory and output alone: `confined` says which it is.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
 import os
 import platform
+import socket
 import stat
 import struct
 import sys
+import types
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +36,7 @@ _LIBRARIES = (
     "/usr/lib64",
     "/usr/share/zoneinfo",
     "/etc/localtime",
+    "/etc/mime.types",
     "/dev/urandom",
     "/dev/null",
 )
@@ -45,25 +49,42 @@ _FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # new processes; threads are made by `clone` too, see below
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
     # other processes, and leaving one's own group, which is what is killed at the end
-    "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "pidfd_send_signal": (424, 424),
+    "tkill": (200, 130), "pidfd_send_signal": (424, 424),
     "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "ptrace": (101, 117), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "setsid": (112, 157), "setpgid": (109, 154), "setpriority": (141, 140),
     "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "ioprio_set": (251, 30),
-    # what Landlock leaves open: whose a file is, who may read it, when it was changed
+    # doors into the kernel that a small program has no use for
+    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "sched_setattr": (314, 274), "sched_setparam": (142, 118), "mount_setattr": (442, 442), "fsopen": (430, 430),
+    "open_tree": (428, 428), "mknod": (133, None), "mknodat": (259, 33), "syslog": (103, 116),
+    # what would outlive the process, or is memory that its limit does not count
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
+    "semget": (64, 190), "semctl": (66, 191), "semop": (65, 193), "semtimedop": (220, 192), "msgget": (68, 186),
+    "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181),
+    # watching files, and holding up those who open them
+    "fanotify_init": (300, 262), "inotify_add_watch": (254, 27),
+}  # fmt: skip
+_PRETENDED: dict[str, tuple[int | None, int | None]] = {
+    # What Landlock leaves open, whose a file is, who may read it, when it was changed: nothing happens, and nothing is said, since
+    # `shutil.copy` and its like do it in passing.
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
     "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
-    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
-    # doors into the kernel that a small program has no use for
-    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "bpf": (321, 280), "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469), "utime": (132, None),
+    "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
 }  # fmt: skip
-_CLONE, _CLONE3, _PRLIMIT = (56, 220), (435, 435), (302, 261)
+_CLONE, _CLONE3, _PRLIMIT, _KILL, _TGKILL = (56, 220), (435, 435), (302, 261), (62, 129), (234, 131)
+_SOCKETPAIR, _IOCTL, _FCNTL = (53, 199), (16, 29), (72, 25)
 _CLONE_THREAD = 0x10000
 _X32 = 0x40000000  # of the other numbering of calls on x86-64
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_OF, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # of the filter's machine
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # where they are in `struct seccomp_data`
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = (
+    0,
+    4,
+    16,
+    24,
+)  # where they are in `struct seccomp_data`
 _ALLOWED = (_RETURN, 0, 0, 0x7FFF0000)
 _ZERO = ctypes.c_ulong(0)
 
@@ -80,7 +101,16 @@ def confine(folder: str, readable: Iterable[str]) -> bool:
     if libc.prctl(_NO_NEW_PRIVILEGES, ctypes.c_ulong(1), _ZERO, _ZERO, _ZERO):
         return False
     files = _hold_files(libc, folder, readable)
+    _drop_privileges(libc)
     return _forbid_calls(libc) and files
+
+
+def _drop_privileges(libc: ctypes.CDLL) -> None:
+    """What root may do and others may not, but for reading what is granted: capset(2), in its third form."""
+    head, had = struct.pack("Ii", 0x20080522, 0), ctypes.create_string_buffer(24)
+    libc.capget(head, had)
+    kept = struct.unpack("6I", had.raw[:24])[1] & 1 << 2  # CAP_DAC_READ_SEARCH
+    libc.capset(head, struct.pack("6I", kept, kept, 0, 0, 0, 0))
 
 
 def _hold_files(libc: ctypes.CDLL, folder: str, readable: Iterable[str]) -> bool:
@@ -95,6 +125,7 @@ def _hold_files(libc: ctypes.CDLL, folder: str, readable: Iterable[str]) -> bool
     if rules < 0:
         return False
     granted = [(path, _READ_FILE | _READ_DIR) for path in readable]
+    granted.append((os.devnull, _READ_FILE | 1 << 1))
     for path, rights in [*granted, (folder, all_rights & ~1)]:  # nothing may be executed
         try:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -105,7 +136,7 @@ def _hold_files(libc: ctypes.CDLL, folder: str, readable: Iterable[str]) -> bool
         os.close(place)
         if failed:
             return False
-    done = libc.syscall(_RESTRICT_SELF, rules, 0) == 0
+    done = libc.syscall(_RESTRICT_SELF, rules, 0) == 0 and version >= 3  # before which files could be emptied
     os.close(rules)
     return done
 
@@ -114,25 +145,39 @@ def _forbid_calls(libc: ctypes.CDLL) -> bool:
     if platform.machine() not in _ARCHITECTURES:
         return False
     which, architecture = _ARCHITECTURES[platform.machine()]
-    forbidden = [call for calls in _FORBIDDEN.values() if (call := calls[which]) is not None]
-
-    steps = [
-        (_LOAD, 0, 0, _ARCHITECTURE),
-        (_EQUAL, 1, 0, architecture),
+    refused, first, second = (
         _fails(errno.EPERM),
-        (_LOAD, 0, 0, _NUMBER),
-        (_AT_LEAST, 0, 1, _X32),
-        _fails(errno.EPERM),
-    ]  # a step: what it does, the steps to pass over if it is so and if not, a constant
-    for call in forbidden:
-        steps += [(_EQUAL, 0, 1, call), _fails(errno.EPERM)]
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_LOAD, 0, 0, _SECOND_ARGUMENT),
+    )
+    # A step: what it does, the steps to pass over if it is so and if not, a constant.
+    steps = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, architecture), refused]
+    steps += [(_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, _X32), refused]
+    for calls, answer in ((_FORBIDDEN, refused), (_PRETENDED, _fails(0))):
+        for call in calls.values():
+            if (number := call[which]) is not None:
+                steps += [(_EQUAL, 0, 1, number), answer]
     # The flags of `clone3` lie in memory, which a filter cannot see: without it the C library takes `clone`.
     steps += [(_EQUAL, 0, 1, _CLONE3[which]), _fails(errno.ENOSYS)]
-    argument = (_LOAD, 0, 0, _FIRST_ARGUMENT)
-    thread = (_ANY_OF, 1, 0, _CLONE_THREAD)  # a thread may be made, a process not
-    steps += [(_EQUAL, 0, 4, _CLONE[which]), argument, thread, _fails(errno.EPERM), _ALLOWED]
-    own = (_EQUAL, 1, 0, 0)  # one's own limits may be changed, another's not
-    steps += [(_EQUAL, 0, 4, _PRLIMIT[which]), argument, own, _fails(errno.EPERM), _ALLOWED]
+
+    def only(
+        call: tuple[int, int],
+        *asked: tuple[int, int, int, int],
+        otherwise: tuple[int, int, int, int] = refused,
+    ) -> None:
+        """``asked`` ends before ``otherwise``, or passes over it: then the call is allowed."""
+        steps.extend([(_EQUAL, 0, len(asked) + 2, call[which]), *asked, otherwise, _ALLOWED])
+
+    only(_CLONE, first, (_ANY_OF, 1, 0, _CLONE_THREAD))  # a thread may be made, a process not
+    only(_PRLIMIT, first, (_EQUAL, 1, 0, 0))  # one's own limits may be changed, another's not
+    for call in (_KILL, _TGKILL):  # a signal to oneself
+        only(call, first, (_EQUAL, 1, 0, os.getpid()))
+    # A pair of streams of one's own; a datagram socket of a pair can send to any path.
+    only(_SOCKETPAIR, first, (_EQUAL, 0, 2, socket.AF_UNIX), second, (_ANY_OF, 0, 1, socket.SOCK_DGRAM))
+    # Of terminals and descriptors (0x54..); others change what a file is.
+    only(_IOCTL, second, (_AT_LEAST, 0, 1, 0x5400), (_AT_LEAST, 0, 1, 0x5500), otherwise=_fails(errno.ENOTTY))
+    # F_SETOWN and F_SETOWN_EX would have signals sent to another.
+    only(_FCNTL, second, (_EQUAL, 1, 0, 8), (_EQUAL, 0, 1, 15))
     steps += [_ALLOWED]
 
     code = b"".join(struct.pack("HBBI", *step) for step in steps)
@@ -149,28 +194,31 @@ def _fails(number: int) -> tuple[int, int, int, int]:
 def main(folder: str) -> None:
     """Run the program that the standard input describes: its limits, its texts, and what to print if all goes well.
 
-    The answer is compiled by itself: `from __future__` must be its first line. Its name is not `__main__`, so that an
-    example at its end that asks for input does not run.
+    The answer is compiled by itself: `from __future__` must be its first line, and that of this file does not hold for it. Its name
+    is not `__main__`, so that an example at its end that asks for input does not run.
     """
     job: dict[str, Any] = json.load(sys.stdin)
     limits: dict[str, int] = job["limits"]
-    try:
+    with contextlib.suppress(ImportError):
         import resource
 
         for name, limit in limits.items():
-            hard = resource.getrlimit(getattr(resource, name))[1]
-            limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            resource.setrlimit(getattr(resource, name), (limit, limit))
-    except (ImportError, OSError, ValueError):
-        pass
-    confine(folder, [*_LIBRARIES, sys.prefix, sys.base_prefix, *sys.path])
-    space: dict[str, Any] = {"__name__": "answer"}
+            with contextlib.suppress(
+                AttributeError, OSError, ValueError
+            ):  # a system may not know one of them
+                hard = resource.getrlimit(getattr(resource, name))[1]
+                limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+                resource.setrlimit(getattr(resource, name), (limit, limit))
+    confined = confine(folder, [*_LIBRARIES, sys.prefix, sys.base_prefix, *sys.path])
+    sys.modules["answer"] = module = types.ModuleType("answer")  # where dataclasses and pickle look for it
+    space = module.__dict__
+    space["__confined__"] = confined
     for name in ("setup", "answer"):
-        exec(compile(job[name], name, "exec"), space)
+        exec(compile(job[name], name, "exec", dont_inherit=True), space)
     for line in job["asserts"]:
-        exec(compile(f"assert ({line}\n)", "assert", "exec"), space)
-    exec(compile(job["tests"], "tests", "exec"), space)
-    print("\n" + job["proof"])
+        exec(compile(f"assert ({line}\n)", "assert", "exec", dont_inherit=True), space)
+    exec(compile(job["tests"], "tests", "exec", dont_inherit=True), space)
+    os.write(1, f"\n{job['proof']}".encode())  # whatever has become of `print`
 
 
 if __name__ == "__main__":

@@ -78,8 +78,25 @@ def _check_size(group: Any) -> None:
 def _rows(parquet: Any, group: int, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
         for batch in parquet.iter_batches(_ROWS, row_groups=[group], columns=columns, use_threads=False):
-            yield from batch.to_pylist()
+            yield from _records(batch)
     except OSError as error:
         if error.errno is not None:
             raise
         raise Fault("broken", f"The data is damaged: {error}", f"数据已损坏：{error}") from None
+
+
+def _records(batch: Any) -> list[dict[str, Any]]:
+    """The rows of a batch. A string that is not UTF-8 costs its bad bytes, not the other rows."""
+    try:
+        return batch.to_pylist()
+    except UnicodeDecodeError:
+        columns = {name: _decoded(batch.column(name)) for name in batch.schema.names}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _decoded(column: Any) -> list[Any]:
+    pyarrow = import_module("pyarrow")
+    if not (pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type)):
+        return column.to_pylist()
+    values: list[bytes | None] = column.cast(pyarrow.large_binary()).to_pylist()
+    return [value if value is None else value.decode("utf-8", "replace") for value in values]
