@@ -38,7 +38,7 @@ HELP = say(
     "several models, a report with every answer is kept in the workspace. An evaluation that ends early goes on where "
     "it was when the same command is given again.\n\n"
     "Any OpenAI-compatible server will do; one that wants a key: `feilun models add` it, then `--model` its name. "
-    "Code in answers is run on this machine, with little time and memory; on Linux without files, network or other "
+    "Code in answers is run on this machine, with little time and memory; on Linux 6.2 without files, network or other "
     "processes.\n\n"
     "Examples:\n\n`feilun eval recipes/eval/assistant.jsonl`\n\n"
     "`feilun eval recipes/eval/gsm8k.toml --data FOLDER --limit 50 --model before --model after`\n\n"
@@ -47,7 +47,7 @@ HELP = say(
     "任务是一个 TOML 文件（数据、提示词、评分器），或带检查项的题目文件。使用 TOML 文件或多个模型时，"
     "包含全部回答的报告保存在工作区。中断的评测在再次运行同一命令时从中断处继续。\n\n"
     "可用于任何兼容 OpenAI 的服务器；需要密钥的，请先用 `feilun models add` 添加，再用 `--model` 指定。"
-    "回答中的代码会在本机运行，时间与内存均受限制；在 Linux 上还无法访问文件、网络和其他进程。\n\n"
+    "回答中的代码会在本机运行，时间与内存均受限制；在 Linux 6.2 及以上还无法访问文件、网络和其他进程。\n\n"
     "示例：\n\n`feilun eval recipes/eval/assistant.jsonl`\n\n"
     "`feilun eval recipes/eval/gsm8k.toml --data 文件夹 --limit 50 --model before --model after`\n\n"
     "`feilun eval mine.jsonl --url http://127.0.0.1:8000/v1 --out answers.json`",
@@ -183,8 +183,8 @@ def _warn_of_code(runs: bool) -> None:
     if runs and not confined():
         said = say(
             "Code in answers runs here with little time and memory, but could read files and use the network: this system "
-            "cannot shut it in (Linux 5.13 or newer can). Evaluate models that you do not trust in a container.",
-            "回答中的代码将在本机运行，时间与内存受限，但仍可能读取文件或访问网络：此系统无法将其隔离（需要 Linux 5.13 或更高）。"
+            "cannot shut it in (Linux 6.2 or newer can). Evaluate models that you do not trust in a container.",
+            "回答中的代码将在本机运行，时间与内存受限，但仍可能读取文件或访问网络：此系统无法将其隔离（需要 Linux 6.2 或更高）。"
             "请在容器中评测不可信的模型。",
         )
         typer.echo(said, err=True)

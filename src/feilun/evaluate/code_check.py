@@ -1,8 +1,8 @@
 """Runs code that a model wrote, in a process of its own (`feilun.evaluate.sandbox`) with little time and memory.
 
-On Linux it is shut in there: no files but Python's own, no network, no other processes. Elsewhere the limits alone keep a
-mistake from doing harm, an endless loop, a list that never ends, a print in a loop; `confined` tells which it is. Code that
-looks for what would make it pass finds that: it runs in the interpreter that judges it.
+On Linux (6.2 or newer) it is shut in there: no files but Python's own, no network, no other processes. Elsewhere the limits
+alone keep a mistake from doing harm, an endless loop, a list that never ends, a print in a loop; `confined` tells which it is.
+Code that looks for what would make it pass finds that: it runs in the interpreter that judges it.
 """
 
 from __future__ import annotations

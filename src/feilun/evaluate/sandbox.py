@@ -2,9 +2,10 @@
 
 `feilun.evaluate.code_check` starts this file by itself (``python -I sandbox.py FOLDER``), so it imports the standard library
 only. On Linux the program may read Python and the system's libraries, write to FOLDER alone, and open no socket, start no
-process and touch none: Landlock (kernel 5.13, https://docs.kernel.org/userspace-api/landlock.html) holds the files, a seccomp
-filter (https://docs.kernel.org/userspace-api/seccomp_filter.html) the rest; neither needs a privilege. Elsewhere there are the
-limits of time, memory and output alone: `confined` says which it is.
+process and touch none. Landlock in its third version (kernel 6.2, https://docs.kernel.org/userspace-api/landlock.html) holds the
+files, a seccomp filter (https://docs.kernel.org/userspace-api/seccomp_filter.html) the rest; neither needs a privilege. Names and
+attributes of files can be seen everywhere. Where this cannot be done, `confined` says so: there are the limits of time, memory
+and output alone, and as much of the rest as there is.
 """
 
 from __future__ import annotations
