@@ -46,6 +46,10 @@ def show_funnel(folder: Path, console: Console) -> None:
             table.add_row(Line(f"  - {named(reason)}"), f"{number:,}")
     table.add_row(say("kept", "保留"), f"{figures['kept']:,}")
     console.print(table)
+    if passed := sum(figures.get("passed_over", {}).values()):  # of an older corpus that is not known
+        en = f"Files passed over, of no known kind: {passed:,} (in the report by kind)"
+        zh = f"另有 {passed:,} 个文件类型未知，未读取（报告中按类型列出）"
+        console.print(Line(say(en, zh)), soft_wrap=True)
     console.print(Line(str(folder)), soft_wrap=True)
 
 
