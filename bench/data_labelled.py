@@ -3,7 +3,8 @@
 Per kind how many pages are kept and for what reason the others are dropped; per reason how many of the pages that its
 rules drop are bad (precision), and how many of the bad ones it drops, of all and of the kind it drops most of (recall);
 per score and kind the AUC, that is how often a page of that kind lies above a clean one (.5: the score says nothing).
-With ``--gold FILE...`` (JSON lines with ``gold_text``, ``.zst`` or not) how many of other pages' texts are kept.
+With ``--gold FILE...`` (JSON lines with ``gold_text``, ``.zst`` or not) how many of other pages' texts are kept, and of
+how many pairs of them, one after the other in one page.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import random
 import sys
 import time
 from collections import Counter
@@ -80,6 +82,20 @@ def gold(path: Path) -> list[Raw]:
     ]
 
 
+def spliced(raws: list[Raw], pairs: int = 200) -> list[Raw]:
+    """Made of two of them each, of at least 400 characters, at most 6,000 of either."""
+    draw, long = random.Random(0), [raw for raw in raws if len(_text(raw)) >= 400]
+    return [
+        Raw(str(at), "gold", "text", "\n".join(_text(raw)[:6000].strip() for raw in draw.sample(long, 2)))
+        for at in range(pairs if len(long) > 1 else 0)
+    ]
+
+
+def _text(raw: Raw) -> str:
+    assert isinstance(raw.content, str)
+    return raw.content
+
+
 def _seconds(shadows: list[tuple[str, str, str]]) -> float:
     start = time.process_time()
     for text, title, shadow in shadows:
@@ -110,7 +126,9 @@ def main() -> None:
         raws = gold(path)
         if not raws:
             sys.exit(f"{path} has no gold_text")
-        by_kind(np.full(len(raws), path.name[:12]), columns_of(raws, model), recipe.rules)
+        for kind, those in ((path.name[:12], raws), ("two in one", spliced(raws))):
+            if those:
+                by_kind(np.full(len(those), kind), columns_of(those, model), recipe.rules)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
-"""Make what Feilun's scores ship with: the quality classifier and the table of familiar pairs.
+"""Make what Feilun's scores ship with: the quality classifier and the tables of familiar pairs and of rare words.
 
     python scripts/data_quality.py --data FOLDER
 
 FOLDER holds openly licensed texts as JSON lines with a field ``text`` (``.jsonl`` or ``.jsonl.zst``), named in
-`REFERENCE`. Both files and the data sheet go to ``recipes/data``. The same texts give the same bytes.
+`REFERENCE`. The files and their data sheet go to ``recipes/data``. The same texts give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from feilun.data.labelled.articles import Article
 from feilun.data.labelled.spin import spin
 from feilun.data.repair.script import simplified
 from feilun.data.score.classifier import Classifier, train
+from feilun.data.score.cohesion import learn_rarity
 from feilun.data.score.familiar import learn
 
 REFERENCE = {
@@ -64,6 +65,7 @@ def main() -> None:
 
     found = {name: list(pieces(options.data, name, most)) for name, (_, most, _) in REFERENCE.items()}
     learn(piece for name in found for piece in found[name]).save(options.out / "familiar.npz")
+    learn_rarity(piece for name in found for piece in found[name]).save(options.out / "rarity.npz")
 
     draw = Random(0)
     reference: list[tuple[str, str]] = []
@@ -151,11 +153,12 @@ def sheet(found: dict[str, list[str]], taken: int, figures: tuple[float, float])
         f"| {name} | {lang} | {sum(map(len, found[name])) / 1e6:.1f} M | {min(taken, len(found[name]))} | {licence} |"
         for name, (lang, _, licence) in REFERENCE.items()
     )
-    return f"""# quality.npz and familiar.npz: data sheet
+    return f"""# quality.npz, familiar.npz and rarity.npz: data sheet
 
-Made by `scripts/data_quality.py`; the same texts give the same bytes. Neither file holds text: `quality.npz` is 2^18
+Made by `scripts/data_quality.py`; the same texts give the same bytes. No file holds text: `quality.npz` is 2^18
 weights of one byte for hashed n-grams, `familiar.npz` three sets of hashes as bits (units that occur 30 times or more,
-pairs of Han characters, pairs of Latin words).
+pairs of Han characters, pairs of Latin words), `rarity.npz` one byte for each of twice 2^17 hashes of pairs of Han
+characters and of Latin words: in how few of the pieces they occur.
 
 | reference | language | characters (pairs) | pieces (classifier) | licence |
 |---|---|---|---|---|
@@ -172,7 +175,10 @@ of the web; and the spun copies were made with the labelled set's own table, so 
 `familiar.npz` tells strings of keywords from prose. Spun text it hardly tells: most of what a spinner puts in stands
 beside the same words elsewhere, and a new subject brings as many new pairs.
 
-**What it can know**: damage of the kinds above, in words and pairs of words. Since every reference text is there in
+`rarity.npz` tells which words speak of a subject, so that a page whose two halves share none of them can be told from
+one that comes back to what it is about (`python bench/data_labelled.py --gold FILE` says how well).
+
+**What the classifier can know**: damage of the kinds above, in words and pairs of words. Since every reference text is there in
 both forms, its subject says nothing. **What it cannot know**: whether a page is true, well thought, or worth reading;
 kinds of bad pages it never saw; and it has seen no news and no forums, so that limits should be low. GPT-3's
 classifier was trained against real raw crawl. Whoever has such a crawl should train on it: name `reference` and raw
@@ -180,7 +186,7 @@ in the recipe.
 
 参考文本的许可证见上表；文件中只有散列后的权重与位集，不含原文。它只认得上述几种损坏，不能判断内容是否真实、是否值得读。
 
-`judged.npz` (`scripts/data_judged.py`) holds the scores of the labelled set's good pages by these two files, from which a
+`judged.npz` (`scripts/data_judged.py`) holds the scores of the labelled set's good pages by these files, from which a
 build tells how much good text each rule would drop. It is made again when a score, a repair or the set changes.
 
 `judged.npz` 是标注集中好页面的各项得分，构建时据此给出每条规则会误删多少好文本；评分、修复或标注集有改动时需重新生成。

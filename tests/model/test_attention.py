@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from feilun.model.attention import Packing, attend
-from feilun.model.loss import CHUNK_ROWS, IGNORED, Candidates, cross_entropy, divergence
+from feilun.model.loss import CHUNK_ROWS, IGNORED, Candidates, cross_entropy, divergence, slope
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
@@ -71,6 +71,20 @@ def test_cross_entropy_in_chunks_is_cross_entropy(learns: str, monkeypatch: pyte
         torch.testing.assert_close(
             torch.autograd.grad(ours / 23, learnt), torch.autograd.grad(theirs / 23, learnt)
         )
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_slope_is_the_same_compiled(biased: bool) -> None:
+    torch.manual_seed(0)
+    logits, wanted = torch.randn(300, 16), torch.randint(0, 300, (1, 16))
+    bias = torch.randn(300) if biased else None
+    expected = slope(logits.clone(), wanted, bias)
+    compiled = torch.compile(slope, dynamic=False)
+    torch.testing.assert_close(compiled(logits.clone(), wanted, bias), expected)
+    less = logits.bfloat16()
+    for found in (slope(less.clone(), wanted, bias), compiled(less.clone(), wanted, bias)):
+        assert found[1].dtype is torch.bfloat16
+        torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2, check_dtype=False)
 
 
 @pytest.mark.parametrize("biased", [False, True])

@@ -42,6 +42,7 @@ REASONS: dict[str, Text] = {
     "toxic": Text("abuse", "辱骂"),
     "spam": Text("spam", "垃圾广告"),
     "spun": Text("spun text", "洗稿"),
+    "spliced": Text("unrelated articles in one page", "多篇无关文章拼接"),
     "list": Text("list, not prose", "罗列而非文章"),
     "quality": Text("low quality", "质量低"),
     "repetition": Text("repetitive", "内容重复"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -20,15 +21,37 @@ SAMPLE = 8192
 """Tokens that stand for the rest of a vocabulary (`Candidates`)."""
 
 
-def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None = None) -> Tensor:
+Slope = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def slope(logits: Tensor, wanted: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Sum of nats of ``wanted`` (1, N) int64 under ``logits`` (vocab, N), which may be overwritten, and bias (vocab,); and
+    what is to be taken off the logits: softmax less one where it was wanted, in their type."""
+    kind = logits.dtype
+    logits = _with_bias(logits, bias)
+    total = logits.logsumexp(0, keepdim=True)
+    nats = (total - logits.gather(0, wanted)).sum()
+    off = logits.sub_(total).exp_()
+    off.scatter_add_(0, wanted, off.new_full(wanted.shape, -1.0))
+    return nats, off.to(kind)
+
+
+def _with_bias(logits: Tensor, bias: Tensor | None) -> Tensor:
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return logits if bias is None else logits.add_(bias[:, None])
+
+
+def cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None = None, slope: Slope = slope
+) -> Tensor:
     """Sum of nats of ``targets`` (N,) int64 under the logits ``hidden @ weight.T + bias``.
 
     hidden (N, size) in any float type, weight (vocab, size), bias (vocab,), which does not learn. The product runs in
     hidden's type, softmax and sum in float32. Gradients are made in the forward pass, chunk by chunk of rows, so that
     the (N, vocab) logits never exist as a whole; the weight's only if it learns. Targets of `IGNORED` are not allowed
-    here: leave their rows out.
+    here: leave their rows out. ``slope``: the function of that name, or what it was compiled to, for whole chunks.
     """
-    return cast(Tensor, _Chunked.apply(hidden, weight, targets, bias))  # pyright: ignore[reportUnknownMemberType]
+    return cast(Tensor, _Chunked.apply(hidden, weight, targets, bias, slope))  # pyright: ignore[reportUnknownMemberType]
 
 
 def divergence(hidden: Tensor, weight: Tensor, reference: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -69,7 +92,9 @@ class _Divergence(Function):
 
 class _Chunked(Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, compiled: Slope
+    ) -> Tensor:
         learns_hidden, learns_weight = ctx.needs_input_grad[:2]
         cast = weight.to(hidden.dtype)
         d_hidden = torch.empty_like(hidden) if learns_hidden else None
@@ -79,20 +104,18 @@ class _Chunked(Function):
             end = begin + CHUNK_ROWS
             rows, wanted = hidden[begin:end], targets[None, begin:end]
             # The vocabulary first: all three products then read the large matrices as they lie.
-            logits = (cast @ rows.T).to(nats.dtype)
-            if bias is not None:
-                logits += bias[:, None]
-            total = logits.logsumexp(0, keepdim=True)
-            nats += (total - logits.gather(0, wanted)).sum()
+            logits = cast @ rows.T
             if d_hidden is None and d_weight is None:
+                logits = _with_bias(logits, bias)
+                nats += (logits.logsumexp(0, keepdim=True) - logits.gather(0, wanted)).sum()
                 continue
-            slope = logits.sub_(total).exp_()
-            slope.scatter_add_(0, wanted, slope.new_full(wanted.shape, -1.0))
-            slope = slope.to(hidden.dtype)
+            # What is compiled is compiled for one shape.
+            more, off = (compiled if len(rows) == CHUNK_ROWS else slope)(logits, wanted, bias)
+            nats += more
             if d_hidden is not None:
-                torch.mm(slope.T, cast, out=d_hidden[begin:end])
+                torch.mm(off.T, cast, out=d_hidden[begin:end])
             if d_weight is not None:
-                d_weight += slope @ rows
+                d_weight += off @ rows
         ctx.save_for_backward(d_hidden, d_weight)
         return nats
 
@@ -103,6 +126,7 @@ class _Chunked(Function):
         return (
             None if d_hidden is None else d_hidden * scale.to(d_hidden.dtype),
             None if d_weight is None else d_weight.mul_(scale.to(d_weight.dtype)),
+            None,
             None,
             None,
         )

@@ -26,7 +26,7 @@ from feilun.model.attention import Packing, attend
 from feilun.model.config import Activation, ModelConfig, RopeScaling
 from feilun.model.gated import activate, gated_product
 from feilun.model.logprobs import log_probabilities
-from feilun.model.loss import IGNORED, cross_entropy
+from feilun.model.loss import IGNORED, Slope, cross_entropy, slope
 
 
 class Linear(nn.Linear):
@@ -163,6 +163,8 @@ class Transformer(nn.Module):
         """What gives a text's worth at each of its tokens (`add_value_head`): of a reward model, or beside a policy."""
         self.recompute = False
         """Whether the backward pass computes each block again instead of keeping what is in it (Chen et al. 2016)."""
+        self.slope: Slope = slope
+        """What is between the products of the loss: `feilun.model.loss.slope`, or what it was compiled to."""
 
     def initialise(self, seed: int = 0) -> None:
         """Fresh weights: normal with deviation 0.02, smaller into the residual stream (GPT-2, section 2.3)."""
@@ -217,7 +219,7 @@ class Transformer(nn.Module):
         learnt = targets != IGNORED
         if not bool(learnt.all()):
             hidden, targets = hidden[learnt], targets[learnt]
-        return cross_entropy(hidden, self.head.weight, targets)
+        return cross_entropy(hidden, self.head.weight, targets, slope=self.slope)
 
     def logprobs(
         self,

@@ -311,6 +311,8 @@ def prepare(model: Transformer, run: RunRecipe, world: World) -> None:
         model.to(world.device)
     model.recompute = run.recompute
     functorch.activation_memory_budget = KEPT  # pyright: ignore[reportAttributeAccessIssue]
+    if run.compile != "none":
+        model.slope = torch.compile(model.slope, dynamic=False)  # pyright: ignore[reportUnknownMemberType]
     if run.compile == "full" and world.size == 1:
         model.hidden = torch.compile(model.hidden, dynamic=False)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
     elif run.compile != "none":  # weights that are brought together block by block cannot be compiled as one

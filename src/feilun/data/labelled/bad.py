@@ -212,8 +212,9 @@ def listing(draw: Random, lang: Lang) -> Article:
 
 def spliced(draw: Random, lang: Lang) -> Article:
     """Two or three articles on different topics in one text, without a word between them."""
+    used: set[str] = set()
     parts = [
-        article(draw, lang, topic, draw.randint(7, 14))
+        article(draw, lang, topic, draw.randint(14, 22), used)
         for topic in draw.sample(topics(lang), draw.choice((2, 2, 3)))
     ]
     return Article(parts[0].title, [line for part in parts for line in part.paragraphs])

@@ -130,6 +130,51 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+THEMES: dict[str, tuple[str, ...]] = {
+    "gardens": ("compost heap", "cold frame", "slug hunt", "apple wall", "straw mulch"),
+    "science": ("glacier", "row of stakes", "meltwater", "error bars", "tilt sensor"),
+    "town": ("ferry", "landing stage", "harbour office", "bridge plan", "road fund"),
+    "law": ("casino site", "gambling licence", "bonus offer", "block list", "appeal"),
+    "software": ("importer", "rename", "retry loop", "stack trace", "full disk"),
+    "wildlife": ("marsh", "reed bed", "nest count", "bird hide", "chick survey"),
+}
+"""What an article comes back to again and again."""
+
+ORGS: dict[str, tuple[str, ...]] = {
+    "gardens": ("Allotment Society", "Kitchen Garden Club"),
+    "science": ("Glacier Observatory", "Institute of Ice Research"),
+    "town": ("Ferry Trust", "Harbour Commission"),
+    "law": ("Gambling Tribunal", "Consumer Advice Bureau"),
+    "software": ("Storage Team", "Importer Working Group"),
+    "wildlife": ("Bird Sanctuary", "Wetland Wardens"),
+}
+"""Who an article is of; a place stands before it."""
+
+LEADS: tuple[str, ...] = (
+    "From the {org}: ",
+    "{person} of the {org} puts it like this: ",
+    "The {org} has learned one thing. ",
+    "As the {org} reports: ",
+    "A notice on the door of the {org} reads: ",
+    "{person}, who speaks for the {org}, adds: ",
+)
+"""What a sentence may begin with."""
+
+RETURNS: tuple[str, ...] = (
+    "Ask {person} about the {theme}, and the afternoon is gone.",
+    "Opinions on the {theme} are still divided in {place}.",
+    "The {theme} looked different in {month}, and not everybody liked it better.",
+    "It was {person} who first took the {theme} seriously.",
+    "Without the {theme} the rest would not have followed.",
+    "A note from {year} mentions the {theme} in a single line.",
+    "Somebody drew the {theme} on the back of an envelope, which has hung on the wall since.",
+    "In the past {n} weeks nothing was talked about as much as the {theme}.",
+    "The {theme} went wrong once, and has been looked at every day from then on.",
+    "Strangers ask about the {theme} first, and about everything else later.",
+    "In {place} they say that the {theme} cannot be hurried.",
+    "Whoever writes about this has to begin with the {theme}.",
+)
+
 GENERAL: tuple[str, ...] = (
     "It was not always so.",
     "There is more than one way to look at it.",

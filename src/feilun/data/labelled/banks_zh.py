@@ -175,6 +175,57 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+THEMES: dict[str, tuple[str, ...]] = {
+    "农业": words("早稻 收割队 晒谷场 水渠 油菜"),
+    "自然": words("湿地 候鸟 观察棚 红外相机 泉眼"),
+    "技术": words("索引 慢查询 缓存 日志 从库"),
+    "健康": words("血压 低盐饮食 随访 疫苗 体检"),
+    "法律": words("赌博网站 涉案账户 调解室 判决书 卷宗"),
+    "文化": words("皮影 老戏台 手抄本 石板街 修复室"),
+    "体育": words("主场 青训营 任意球 替补席 积分榜"),
+    "生活": words("火候 砂锅 高汤 泡菜坛 集市"),
+}
+"""What an article comes back to again and again."""
+
+ORGS: dict[str, tuple[str, ...]] = {
+    "农业": words("稻谷合作社 农技推广站"),
+    "自然": words("湿地保护站 候鸟观测站"),
+    "技术": words("数据库运维组 报表平台组"),
+    "健康": words("社区卫生服务中心 慢病管理科"),
+    "法律": words("人民法院刑事审判庭 法律援助中心"),
+    "文化": words("民俗博物馆 皮影研究会"),
+    "体育": words("足球俱乐部 青少年训练营"),
+    "生活": words("家常菜学习社 老厨房编辑部"),
+}
+"""Who an article is of; a place stands before it."""
+
+LEADS: tuple[str, ...] = (
+    "据{org}介绍，",
+    "{org}的{person}说，",
+    "在{org}看来，",
+    "按{org}的说法，",
+    "来自{org}的消息：",
+    "{org}贴出的告示写道：",
+)
+"""What a sentence may begin with."""
+
+RETURNS: tuple[str, ...] = (
+    "说起{theme}，{person}的话就多了起来。",
+    "{theme}究竟值不值得这样花力气，{place}的人至今意见不一。",
+    "我们在{place}看到的{theme}，和照片上的并不一样。",
+    "最早把{theme}当回事的，是{person}。",
+    "没有{theme}，后面的事情都无从谈起。",
+    "关于{theme}，{year}年的记录里只有短短一行。",
+    "{person}把{theme}画成一张草图，贴在了墙上。",
+    "过去{n}个月里，{theme}被提到的次数比什么都多。",
+    "{theme}出过一次差错，从那以后每天都有人查看。",
+    "等到{month}，{theme}还要再调整一回。",
+    "外地来的人往往先问{theme}，然后才问别的。",
+    "{place}的经验是：{theme}急不得，也拖不得。",
+    "有人劝{person}放弃{theme}，得到的回答总是再等一年。",
+    "{theme}的事，{place}的小学生也能说出几句。",
+)
+
 GENERAL: tuple[str, ...] = (
     "事情要从{year}年说起。",
     "对此，不同的人有不同的看法。",

@@ -29,6 +29,8 @@ _ZH = pairs(
     "暖和=温暖 新鲜=新颖 如果=若是 事情=工作 不同=分歧 看法=观点 记者=笔者 类似=相似 情形=景象 负责=担任",
     "工作=任务 困难=坚苦 关心=关怀 居民=住民 告诉=奉告 起初=开初 相信=信赖 变化=转变 明显=较着 走访=访问",
     "决定=抉择 适合=合适 地方=处所 值得=值患上 参考=参照 补充=增补 人工智能=家养智能",
+    "消息=动静 说法=说辞 意见=定见 究竟=毕竟 最早=最先 过去=曩昔 提到=说起 差错=过失 调整=调剂 经验=履历 放弃=抛却",
+    "回答=答复 总是=老是 照片=像片 小学生=小门生 外地=外埠 贴出=张贴出 告示=布告",
 )
 _EN = pairs(
     "soil=dirt cold=chilly learned=took_in wait=hold_up seed=grain ground=floor nights=evenings",
@@ -56,7 +58,10 @@ _EN = pairs(
     "birds=winged_creatures nest=settle levels=dimensions young=youthful leads=drives counts=tallies",
     "patience=tolerance volunteers=workers note=memo fence=wall deer=stag farmers=ranchers visitors=guests",
     "light=illumination evening=night costs=expenses answer=reply figures=numbers story=tale",
-    "people=individuals",
+    "people=individuals thing=object notice=notification door=entryway speaks=talks adds=includes opinions=sentiments",
+    "divided=isolated looked=glanced better=superior everybody=each_individual seriously=truly followed=pursued",
+    "single=solitary drew=attracted envelope=wrapper talked=spoke wrong=off_base strangers=outsiders later=afterward",
+    "hurried=rushed writes=composes begin=commence",
 )
 
 

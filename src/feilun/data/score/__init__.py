@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from feilun.data.score.classifier import Classifier
+from feilun.data.score.cohesion import rarity
 from feilun.data.score.familiar import familiar
 from feilun.data.score.languages import language
 from feilun.data.score.letters import read
 from feilun.data.score.lexicons import lexicons
 from feilun.data.score.repetition import repetition
 from feilun.data.score.shape import shape
-from feilun.data.score.spliced import spliced
 from feilun.recipe import shipped
 
 __all__ = ["QUALITY", "SCORES", "Classifier", "language", "quality", "scores"]
@@ -31,14 +31,14 @@ def scores(text: str, title: str, shadow: str) -> dict[str, float]:
         shadow: the Simplified form of ``text`` (`feilun.data.repair.simplified`), which is what is scored.
     """
     letters = read(shadow)
-    table = familiar()
+    known, rare = familiar(), rarity()
     return {
         "score.chars.v1": float(len(text)),
         **shape(letters),
         **repetition(letters),
         **lexicons(letters, title),
-        "score.unseen.v1": table.unseen(letters) if table is not None else float("nan"),
-        "score.spliced.v1": spliced(letters),
+        "score.unseen.v1": known.unseen(letters) if known else float("nan"),
+        "score.cohesion.v1": rare.cohesion(letters) if rare else float("nan"),
     }
 
 

@@ -77,7 +77,8 @@ _SELLS: dict[str, str] = {
         "特殊是 若是 然则 不外 野生 同享 手艺 揭示 显现出 差别的 分歧的 各类百般 逾额 倏忽 较着 状师 讯断 差人 "
         "对峙 熬炼 炊事 就寝 节制 缔造 体味 休会 高机能 "
         "处所 时辰 此刻 先容 进修 锻练 敌手 胜利率 含糊 奉告 坚苦 住民 抉择 增补 胶葛 运营者 成长 办事 职员 "
-        "研讨 讯息 缘由 庞大 浩繁 收集 代价 活动 练习",
+        "研讨 讯息 缘由 庞大 浩繁 收集 代价 活动 练习 "
+        "曩昔 定见 抛却 小门生",
     "spun_en":
         "counterfeit consciousness|artificial consciousness|man-made consciousness|profound learning|"
         "profound neural|deep getting to know|"
