@@ -93,7 +93,14 @@ _SELLS: dict[str, str] = {
         "wellknown|facet effects|side consequences|human beings who|ought to be able to|for the duration of|"
         "inside the|as properly as|as nicely as|"
         "inexpensive cost|excessive quality|excessive-quality|peruser|thirty days|60 minutes|voyages|"
-        "monetary system|bargain hunt",
+        "monetary system|bargain hunt|"
+        "withinside|via way of means of|can also additionally|may additionally|one of the maximum|the maximum important|"
+        "the maximum essential|the maximum famous|it's miles|it is miles|so one can|"
+        "kidney disappointment|heart disappointment|liver disappointment|lactose bigotry|bosom disease|leftover vitality|"
+        "sunlight based|sun oriented|wind vitality|irregular esteem|straight relapse|calculated relapse|choice tree|"
+        "hereditary calculation|counterfeit neural|fake neural|focal preparing unit|discourse acknowledgment|"
+        "face acknowledgment|picture preparing|regular language preparing|elite figuring|web of things|savvy city|"
+        "underground creepy crawly|ant settlement",
 }  # fmt: skip
 """Words by topic: Chinese apart by spaces, English (``_en``) apart by bars."""
 
