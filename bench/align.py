@@ -23,7 +23,6 @@ import json
 import subprocess
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,7 +103,7 @@ def dpo(job: Job, run: RunRecipe) -> Run:
         policy(), batches, run.model_copy(update={"steps": 1}), OptimiserRecipe(lr=1e-5), job, objective=Dpo()
     )
     work = batches.at(0)
-    return lambda: _discard(trainer._step(work, 1.0, 0, deque(maxlen=1)))
+    return lambda: _discard(trainer._step(work, 1.0, 0, []))
 
 
 def _discard(_: object) -> None: ...
@@ -156,7 +155,7 @@ def ppo(job: Job, run: RunRecipe) -> Run:
     def update() -> None:
         nonlocal done
         for step in range(done, done + EPOCHS):
-            trainer._step(rollouts.at(step), 1.0, step, deque(maxlen=1))
+            trainer._step(rollouts.at(step), 1.0, step, [])
         done += EPOCHS
 
     return update

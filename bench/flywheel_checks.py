@@ -21,7 +21,7 @@ LINE = ("answer", "release", "adapter", "dataset", "sample", "feedback", "conver
 
 POISON = Path(__file__).with_name("flywheel_poison.jsonl")
 STRANGER = "mallory"
-PARTS = ("target", "zh", "en", "safety")
+PARTS = ("target", "heldout", "zh", "en", "safety")
 """Of the gate's verdict."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -165,6 +166,30 @@ def test_work_that_fails_says_why_and_keeps_the_traceback_in_the_log(job: Job) -
         "token 太少。",
         "too_few",
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "en", "zh"),
+    [
+        (OSError(errno.ENOSPC, "x", "/a/b"), "The disk is full: /a/b", "磁盘已满：/a/b"),
+        (OSError(errno.EDQUOT, "x"), "The disk is full", "磁盘已满"),
+        (OSError(errno.EFBIG, "x", "/a: b"), "(ulimit -f): /a: b", "（ulimit -f）：/a: b"),
+        (
+            PermissionError(errno.EACCES, "no", "/a"),
+            "PermissionError: [Errno 13] no: '/a'",
+            "操作系统报告错误",
+        ),
+        (KeyError("x"), "KeyError: 'x'", "KeyError：'x'"),
+    ],
+)
+def test_what_was_not_foreseen_is_told_in_both_languages(
+    error: Exception, en: str, zh: str, job: Job
+) -> None:
+    with pytest.raises(type(error)), job.running():
+        raise error
+    failed = job.last() or {}
+    assert failed["error"].endswith(en)
+    assert zh in failed["error_zh"]
 
 
 def test_events_belong_to_a_job_that_runs(job: Job) -> None:

@@ -14,7 +14,7 @@ from tests.support import Server
 
 from feilun import validation
 from feilun.text import Text
-from feilun.validation import explain, invalid
+from feilun.validation import explain, first_fault, invalid
 
 KNOWN: dict[str, Any] = {row["type"]: row for row in list_all_errors()}
 
@@ -52,6 +52,17 @@ def test_our_own_and_pydantics_faults(value: dict[str, Any], text: Text) -> None
     with pytest.raises(ValidationError) as refused:
         Recipe.model_validate(value)
     assert explain(refused.value.errors()[0]) == text
+
+
+def test_a_fault_is_told_with_its_place() -> None:
+    for value, text in (
+        ({"steps": "x"}, ("steps: Input should be", "steps：应为整数")),
+        ([], ("Input should be", "应为对象")),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            Recipe.model_validate(value)
+        said = first_fault(refused.value)
+        assert (said.en.startswith(text[0]), said.zh.startswith(text[1])) == (True, True)
 
 
 @pytest.mark.parametrize(

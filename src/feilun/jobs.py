@@ -29,7 +29,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from feilun import __version__
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.validation import explain
 from feilun.workspace import write_atomically
 
@@ -216,7 +216,8 @@ class Job:
         if isinstance(error, FeilunError):
             self.emit("failed", error=error.text.en, error_zh=error.text.zh, code=error.code)
         else:
-            self.emit("failed", error=f"{type(error).__name__}: {error}")
+            said = explained(error)
+            self.emit("failed", error=said.en, error_zh=said.zh)
 
     def _cut_torn_line(self) -> None:
         """What a killed process was writing; the next line must not be joined to it."""
@@ -322,6 +323,24 @@ class Part(Job):
     def last(self, event: str | None = None) -> Event | None:
         found = [one for one in self.events() if event in (None, one["event"])]
         return found[-1] if found else None
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when there is no room for a file."""
+
+
+def explained(error: BaseException) -> Text:
+    """What went wrong, where it was not foreseen."""
+    said = Text(f"{type(error).__name__}: {error}", f"{type(error).__name__}：{error}")
+    if not isinstance(error, OSError):
+        return said
+    if error.errno not in FULL:
+        return Text(said.en, f"操作系统报告错误：{error}")
+    full = Text("The disk is full", "磁盘已满")
+    if error.errno == errno.EFBIG:
+        full = Text("A file may not become so large here (ulimit -f)", "此处不允许这么大的文件（ulimit -f）")
+    file: object = error.filename
+    return Text(f"{full.en}: {file}", f"{full.zh}：{file}") if file else full
 
 
 def list_jobs(runs: Path) -> list[Job]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from feilun.text import Text
@@ -34,6 +35,7 @@ _CHINESE = {
     "less_than": "应小于 {lt}",
     "less_than_equal": "应不大于 {le}",
     "list_type": "应为列表",
+    "tuple_type": "应为列表",
     "dict_type": "应为对象（键和值）",
     "model_type": "应为对象（键和值）",
     "model_attributes_type": "应为对象（键和值）",
@@ -50,6 +52,13 @@ _CHINESE = {
 def invalid(en: str, zh: str) -> PydanticCustomError:
     """What a validator of ours raises, with the sentence in both languages (without a full stop)."""
     return PydanticCustomError("feilun", "{en}", {"en": en, "zh": zh})
+
+
+def first_fault(error: ValidationError) -> Text:
+    """The first of what is wrong, with where it is, without a full stop."""
+    problem = error.errors()[0]
+    said, where = explain({**problem}), ".".join(map(str, problem["loc"]))
+    return Text(f"{where}: {said.en}", f"{where}：{said.zh}") if where else said  # none: it is the whole file
 
 
 def explain(problem: Mapping[str, Any]) -> Text:

@@ -11,6 +11,12 @@ import pytest
 from tests.conftest import StartServer
 from tests.flywheel.tiny import FACTS, correct, make_turn, make_workspace
 
+from feilun.flywheel.recipe import TurnRecipe
+from feilun.flywheel.turn import KIND
+from feilun.jobs import Job, list_jobs
+from feilun.registry import SMALLEST, Registry, Release
+from feilun.store import LOCAL_OWNER, Store
+from feilun.store.reviews import decide, items, take
 from feilun.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,6 +72,92 @@ def test_the_list_and_the_console_describe_an_item_alike(
     assert (estimate["items"], estimate["waiting"], len(estimate["words"])) == (9, 9, 4)
     same = json.loads(run("-w", workspace, "turn", "--estimate", "--yes", "--json").stdout)
     assert same == {key: value for key, value in estimate.items() if key != "words"}
+
+
+def states(run: Run, workspace: Path) -> set[str]:
+    return {row["state"] for row in json.loads(run("-w", workspace, "review", "list", "--json").stdout)}
+
+
+def taken_by(workspace: Path, model: str) -> Job:
+    """A turn of ``model`` that was killed when it had taken all."""
+    recipe = {"model": model, **TurnRecipe().model_dump(mode="json")}
+    job = Job.create(workspace / "runs", KIND, KIND, recipe, argv=["feilun", "turn"])
+    store = Store(workspace / "feilun.db")
+    with store.writing() as session:
+        for item in items(session):
+            decide(session, item.id, "accept", reviewer=LOCAL_OWNER)
+        take(session, job.id, per_user=5, least=1)
+    store.close()
+    return job
+
+
+def far(workspace: Path, *, default: bool) -> None:
+    release = Release(name="far", kind="upstream", source="http://127.0.0.1:9/v1")
+    Registry(Workspace(workspace)).add(release, make_default=default)
+
+
+def test_what_answers_elsewhere_is_refused_before_anything_is_taken(run: Run, workspace: Path) -> None:
+    far(workspace, default=True)
+    for options in (["--yes"], ["--estimate"], ["--model", "far"]):
+        refused = run("-w", workspace, "turn", *options)
+        assert refused.returncode == 1
+        assert "far answers on another server and cannot learn" in " ".join(refused.stderr.split())
+    assert "无法在此学习" in run("-w", workspace, "turn", FEILUN_LANG="zh").stderr
+    assert states(run, workspace) == {"pending"}
+    assert list_jobs(workspace / "runs") == []
+
+
+def test_an_unfinished_turn_is_told_of_and_may_be_given_up(run: Run, workspace: Path) -> None:
+    far(workspace, default=False)
+    job = taken_by(workspace, "far")
+    (workspace / "other.toml").write_text("[train]\nepochs = 1\n")
+    for options in (["--model", SMALLEST.name], [workspace / "other.toml"]):
+        refused = run("-w", workspace, "turn", *options)
+        assert refused.returncode == 1
+        assert f"{job.id} of far" in refused.stderr
+        assert "--discard" in refused.stderr
+    (workspace / "flywheel.toml").write_text("[train]\nepochs = 1\n")
+    goes_on = run("-w", workspace, "turn", "--yes")
+    assert f"Going on with the turn {job.id} of far, begun 20" in goes_on.stderr
+    assert "keeps the recipe" in goes_on.stderr
+    assert "cannot learn here" in " ".join(goes_on.stderr.split())
+    assert (states(run, workspace), job.state) == ({"taken"}, "failed")
+    given_up = run("-w", workspace, "turn", "--discard")
+    assert given_up.stdout == f"The turn {job.id} is given up. What it took (8) waits for another one.\n"
+    assert (states(run, workspace), job.state) == ({"accepted"}, "finished")
+    again = run("-w", workspace, "turn", "--discard", FEILUN_LANG="zh")
+    assert (again.returncode, "没有未完成的轮次" in again.stderr) == (1, True)
+
+
+def test_a_turn_stops_after_the_step_that_was_named(run: Run, workspace: Path) -> None:
+    for step, made in (("collect", False), ("build", True)):
+        done = run("-w", workspace, "turn", "--yes", "--until", step, "--json")
+        assert done.returncode == 0, done.stderr
+        assert "Go on with: feilun turn" in done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["event"] == "stopped"
+        (job,) = list_jobs(workspace / "runs")
+        assert ((workspace / "datasets" / job.id).exists(), states(run, workspace)) == (made, {"taken"})
+    assert run("-w", workspace, "turn", "--until", "promote").returncode == 2
+
+
+def test_the_console_gives_an_unfinished_turn_up(
+    run: Run, workspace: Path, start_server: StartServer
+) -> None:
+    job = taken_by(workspace, SMALLEST.name)
+    server = start_server(workspace, ready=False)
+    server.wait_until_up()
+    with server.client() as client:
+        overview = client.get("/api/flywheel").json()
+        assert (overview["unfinished"], overview["turns"][0]["discarded"]) == (job.id, False)
+        path = f"/api/flywheel/turns/{job.id}/discard"
+        assert client.post(path, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+        assert client.post("/api/flywheel/turns/another/discard").status_code == 409
+        assert client.post(path).json() == {"id": job.id, "items": 8}
+        again = client.post(path)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "no_unfinished_turn")
+        overview = client.get("/api/flywheel").json()
+    assert (overview["unfinished"], overview["items"]["accepted"]) == (None, 8)
+    assert (overview["turns"][0]["state"], overview["turns"][0]["discarded"]) == ("finished", True)
 
 
 @pytest.mark.slow

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from tests.flywheel.tiny import PRETRAIN, write_lines
-from tests.forks import run_feilun
+from tests.forks import environment, feilun, run_feilun
 from tests.support import Server, eventually
 
+from feilun.commands.lineage import _list  # pyright: ignore[reportPrivateUsage]
+from feilun.flywheel.lineage_forget import Plan, Serving
 from feilun.registry import Registry
 from feilun.workspace import Workspace
 
@@ -219,6 +221,31 @@ def test_what_cannot_be_forgotten_is_said(run: Run, tmp_path: Path) -> None:
     assert "请指定" in run("-w", tmp_path, "forget", FEILUN_LANG="zh").stderr
     unknown = run("-w", tmp_path, "lineage", "show", "nobody")
     assert (unknown.returncode, "Nothing here is called 'nobody'" in unknown.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("en", "Nothing of a document can be deleted here yet"), ("zh", "目前尚不能在此删除文档内容")],
+)
+def test_the_help_promises_nothing_about_documents(language: str, told: str) -> None:
+    command = feilun("forget", "--help")
+    env = environment(FEILUN_LANG=language)
+    shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert "".join(told.split()) in "".join(shown.split())  # however it is wrapped
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("en", "To withdraw: release:1, the canary of m,"), ("zh", "将撤回：m 的灰度版本 release:1")],
+)
+def test_it_is_said_that_a_canary_is_withdrawn(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, language: str, told: str
+) -> None:
+    monkeypatch.setenv("FEILUN_LANG", language)
+    _list(Plan("user", "alice", serving=[Serving("m", "release:1", "release:0", canary=True)]))
+    shown = capsys.readouterr().out
+    assert told in shown
+    assert "rollback" not in shown
 
 
 def test_a_document_is_looked_for_among_the_sources(run: Run, tmp_path: Path) -> None:

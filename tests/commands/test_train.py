@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import shutil
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.forks import run_feilun
+from tests.forks import environment, fork, run_feilun
 
+from feilun.cli import main
+from feilun.commands import train as command
 from feilun.jobs import Job, list_jobs
 from feilun.model import checkpoint
+from feilun.model.chat_template import CHATML
 from feilun.model.lora_files import load_peft
-from feilun.model.tokenizer import Tokenizer
-from feilun.workspace import Manifest
+from feilun.model.tokenizer import TEMPLATE, Tokenizer
+from feilun.text import FeilunError
+from feilun.train.conversations import read_examples
+from feilun.train.distributed import World
+from feilun.train.loop import Trainer
+from feilun.train.recipe import ConversationsRecipe
+from feilun.workspace import Manifest, Workspace
 
 pytestmark = pytest.mark.xdist_group("training")  # what its module fixtures train is trained once
 
@@ -180,6 +192,31 @@ def test_a_recipe_that_cannot_be_is_one_line(
     assert not (tmp_path / "models").exists()
 
 
+def test_a_recipe_that_cannot_be_is_one_line_for_several_processes_too(tmp_path: Path, texts: Path) -> None:
+    result = train(tmp_path, PRETRAIN.replace("rows = 2", "row = 2"), "--source", texts, "--processes", "2")
+    assert result.returncode == 1
+    assert "unknown key 'run.row'" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_texts_that_cannot_be_read_are_told(tmp_path: Path, texts: Path) -> None:
+    folder = tmp_path / "mixed"
+    shutil.copytree(texts, folder)
+    (folder / "gb.txt").write_bytes("今天天气很好。".encode("gb18030"))
+    (folder / "other.jsonl").write_text('{"content": "no text"}\n')
+    result = train(tmp_path, PRETRAIN, "--source", folder, FEILUN_LANG="zh")
+    assert result.returncode == 0, result.stderr
+    assert f"跳过无法读取的内容 2 处；第一处：{folder / 'gb.txt'}:1：不是 UTF-8 文本。" in result.stderr
+    (job,) = list_jobs(tmp_path / "runs")
+    (left_out,) = (event for event in job.events() if event["event"] == "left_out")
+    assert (left_out["count"], left_out["first"]) == (2, f"{folder / 'gb.txt'}:1: not UTF-8 text.")
+    (folder / "made_up.jsonl").unlink()
+    result = train(tmp_path, PRETRAIN, "--source", folder, "--json")
+    assert result.returncode == 1
+    assert f"{folder / 'gb.txt'}:1: not UTF-8 text." in result.stderr
+
+
 def test_no_data_is_said_so(tmp_path: Path) -> None:
     for options in ((), ("--source", tmp_path / "nowhere")):
         result = train(tmp_path, PRETRAIN, *options)
@@ -199,14 +236,121 @@ def test_the_shipped_recipes_are_valid() -> None:
         assert any((folder / path).glob("*.jsonl"))
 
 
-def test_a_stopped_run_is_resumed_by_its_command(workspace: Path, base: Path, texts: Path) -> None:
-    done = next(job for job in list_jobs(workspace / "runs") if job.record.name == "tiny")
-    half = Job.create(workspace / "runs", "pretrain", "tiny", done.record.recipe, argv=["true"])
-    result = train(workspace, PRETRAIN, "--source", texts, "--resume", "--json")
+def train_until(step: int, argv: list[str]) -> None:
+    """A command that is asked to stop (SIGTERM) while a step is computed."""
+    compute = Trainer._step
+
+    def asked(self: Trainer, *given: Any) -> Any:
+        if given[2] + 1 == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return compute(self, *given)
+
+    Trainer._step = asked  # pyright: ignore[reportAttributeAccessIssue]
+    os.environ.update(environment())
+    sys.argv = argv
+    with Path(os.devnull).open("w") as sys.stdout:
+        main()
+
+
+def stopped(workspace: Path, recipe: str, source: Path, name: str, step: int) -> Job:
+    """A run of that name, stopped after a step."""
+    path = workspace / f"{name}.toml"
+    path.write_text(recipe, encoding="utf-8")
+    options = ["--source", str(source), "--name", name, "--json"]
+    fork(train_until, step, ["feilun", "-w", str(workspace), "train", str(path), *options]).join()
+    (job,) = (job for job in list_jobs(workspace / "runs") if job.record.name == name)
+    assert job.state == "stopped"
+    assert (job.last("step") or {})["step"] == step
+    return job
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "sft"])
+def test_a_stopped_run_is_resumed_by_its_command_to_the_same_bits(
+    kind: str, workspace: Path, base: Path, adapter: Path, texts: Path
+) -> None:
+    recipe, source, whole, file = (
+        (PRETRAIN, texts, base, "model.safetensors")
+        if kind == "pretrain"
+        else (
+            SFT.replace("BASE", str(base)),
+            workspace / "examples.jsonl",
+            adapter,
+            "adapter_model.safetensors",
+        )
+    )
+    name = f"halves-{kind}"
+    half = stopped(workspace, recipe, source, name, 2)
+    result = train(workspace, recipe, "--source", source, "--name", name, "--resume", "--json")
     assert result.returncode == 0, result.stderr
     assert half.state == "finished"
-    weights = [Manifest.read(base).id, Manifest.read(workspace / "models" / "tiny").id]
-    assert weights[0] == weights[1]  # the same recipe, data and seed: the same bits
+    steps = [event["step"] for event in half.events() if event["event"] == "step"]
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) > 4
+    made = workspace / "models" / name / file
+    assert made.read_bytes() == (whole / file).read_bytes()
+
+
+def test_a_run_whose_examples_have_changed_does_not_go_on(
+    workspace: Path, base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    examples = tmp_path / "changing.jsonl"
+    lines = (workspace / "examples.jsonl").read_text(encoding="utf-8")
+    examples.write_text(lines, encoding="utf-8")
+    recipe = SFT.replace("BASE", str(base)).replace("epochs = 10", "epochs = 1")
+    half = stopped(workspace, recipe, examples, "changed", 2)
+    examples.write_text(lines.replace("7?", "seven?"), encoding="utf-8")
+    options = ("--source", examples, "--name", "changed", "--resume")
+    refused = train(workspace, recipe, *options)
+    assert refused.returncode == 1
+    assert f"{half.id} was begun with other examples" in refused.stderr
+    assert "changing.jsonl" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    shutil.copytree(half.folder, tmp_path / "before")
+    examples.write_text(lines, encoding="utf-8")
+    assert train(workspace, recipe, *options).returncode == 0
+    assert half.state == "finished"
+    shutil.rmtree(half.folder)
+    shutil.copytree(tmp_path / "before", half.folder)
+    (half.folder / "examples.sha256").unlink()  # as of an older Feilun
+    examples.write_text(lines.replace("7?", "seven?"), encoding="utf-8")
+    assert train(workspace, recipe, *options).returncode == 0
+
+
+def test_a_template_that_refuses_a_conversation_is_told_with_file_and_line(
+    base: Path, tmp_path: Path
+) -> None:
+    folder, lessons = tmp_path / "strict", tmp_path / "lessons.jsonl"
+    shutil.copytree(base, folder)
+    refusal = "{% for m in messages %}{% if m.role == 'judge' %}{{ raise_exception('Unknown role') }}{% endif %}{% endfor %}"
+    (folder / TEMPLATE).write_text(refusal + CHATML)
+    rows = [
+        {"messages": [{"role": role, "content": "a"}, {"role": "assistant", "content": "b"}]}
+        for role in ("user", "user", "judge")
+    ]
+    lessons.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(FeilunError, match="Unknown role") as refused:
+        read_examples(ConversationsRecipe(heldout=0), [lessons], Tokenizer.load(folder), length=99)
+    assert refused.value.text.en.startswith(f"{lessons}:3: ")
+    assert refused.value.text.zh.startswith(f"{lessons}:3：")
+
+
+def test_a_full_disk_leaves_the_report(tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(PRETRAIN)
+    asked = command.Asked(recipe, [texts], None, None, False)
+    workspace = Workspace(tmp_path / "w")
+    job = asked.job(workspace, resume=False)
+
+    def fill(*_given: Any) -> None:
+        job.emit("step", step=1, steps=6, loss=5.0, tokens=9, memory_mb=1.0)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full")
+
+    monkeypatch.setattr(command, "_run", fill)
+    with pytest.raises(OSError, match="No space"), job.running():
+        asked.run(job, workspace, World())
+    assert "<svg" in (job.folder / "report.html").read_text(encoding="utf-8")
+    failed = job.last("failed") or {}
+    assert (failed["error"], failed["error_zh"]) == ("The disk is full: /full", "磁盘已满：/full")
 
 
 @pytest.mark.parametrize(

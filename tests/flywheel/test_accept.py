@@ -69,15 +69,20 @@ def test_what_people_disagree_about_waits() -> None:
     assert set(chosen(mine, changed)) == {mine.id, changed.id}
 
 
-@pytest.mark.parametrize("where", ["question", "answer", "before"])
+@pytest.mark.parametrize("where", ["question", "answer", "before", "system"])
 def test_personal_data_waits(where: str) -> None:
     number = "Call 13812345678."
     one = item(
-        f"{Q} {number}" if where == "question" else Q, "x", number if where == "answer" else "Lin Yue."
+        f"{Q} {number}" if where == "question" else Q,
+        "x",
+        number if where == "answer" else "Lin Yue.",
+        params={"system": number if where == "system" else "Be brief."},
     )
     if where == "before":
         one.before.insert(0, item(number, "x").before[0])
     assert chosen(one) == {}
+    clean = item(Q, "x", "Lin Yue.", params={"system": "Be brief."})
+    assert chosen(clean) == {clean.id: "owner-corrections"}
 
 
 def test_what_a_reviewer_decided_stays_decided() -> None:

@@ -89,6 +89,58 @@ def test_one_that_is_better_need_not_wait_for_its_votes(registry: Registry, stor
     assert [outcome for _, outcome in check(registry, store)] == ["take_over"]
 
 
+def ballots(store: Store, release: str, up: int, down: int) -> None:
+    for n in range(up + down):
+        vote(store, release, n < up)
+
+
+def waits_for(registry: Registry, store: Store) -> str | None:
+    now = standing(registry, store, NAME)
+    assert now is not None
+    assert now.report()["waits_for"] == now.waits_for
+    return now.waits_for
+
+
+@pytest.mark.parametrize(
+    ("present", "own", "reason"),
+    [
+        ((0, 0), (0, 40), "present_votes"),  # nothing to compare with
+        ((5, 0), (0, 40), "present_votes"),  # all of it in one block: no bet can be won
+        ((40, 0), (0, 40), "share"),
+        ((40, 0), (35, 5), "share"),
+    ],
+)
+def test_one_that_is_not_proven_worse_does_not_take_over_for_that(
+    registry: Registry, store: Store, present: tuple[int, int], own: tuple[int, int], reason: str
+) -> None:
+    one = begin(registry, store)
+    ballots(store, SMALLEST.id, *present)
+    ballots(store, one.release.id, *own)
+    assert check(registry, store) == []
+    assert registry.serving(NAME) == (SMALLEST, one)
+    assert waits_for(registry, store) == reason
+
+
+def test_one_that_waited_takes_over_when_its_share_is_good_enough(registry: Registry, store: Store) -> None:
+    one = begin(registry, store)
+    ballots(store, one.release.id, 40, 0)
+    assert check(registry, store) == []
+    assert waits_for(registry, store) == "present_votes"
+    ballots(store, SMALLEST.id, 39, 0)
+    assert check(registry, store) == []
+    ballots(store, SMALLEST.id, 1, 0)
+    assert [outcome for _, outcome in check(registry, store)] == ["take_over"]
+    assert registry.default() == one.release
+
+
+def test_just_the_margin_below_is_good_enough(registry: Registry, store: Store) -> None:
+    one = begin(registry, store, votes=10)
+    ballots(store, SMALLEST.id, 8, 2)
+    ballots(store, one.release.id, 7, 3)
+    assert waits_for(registry, store) is None
+    assert [outcome for _, outcome in check(registry, store)] == ["take_over"]
+
+
 def test_a_guest_who_votes_all_day_counts_a_few_times(registry: Registry, store: Store) -> None:
     one = begin(registry, store)
     for n in range(40):

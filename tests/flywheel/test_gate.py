@@ -60,7 +60,7 @@ def once(given: dict[str, Answer]) -> dict[str, list[Answer]]:
 
 
 def verdict(learnt: int, lost: tuple[str, ...] = ()) -> Any:
-    return judge(TARGET, SUITE, once(answers(0)), answers(learnt, lost), margin=0.08, held_out=False)
+    return judge(TARGET, SUITE, once(answers(0)), answers(learnt, lost), margin=0.08)
 
 
 def test_better_where_it_was_meant_to_be_and_not_worse_elsewhere_passes() -> None:
@@ -76,6 +76,61 @@ def test_better_where_it_was_meant_to_be_and_not_worse_elsewhere_passes() -> Non
 def test_nothing_learnt_is_refused() -> None:
     assert not verdict(0).passed
     assert not verdict(2).passed  # which chance explains
+
+
+def apart(learnt: int, before: int, after: int) -> Any:
+    """With the first four doors kept apart: of them so many are right before and after, of the others ``learnt`` after."""
+    kept, taught = TARGET[:4], TARGET[4:]
+
+    def given(right: int, known: int) -> dict[str, Answer]:
+        found = answers(0)
+        for rows, count in ((kept, right), (taught, known)):
+            for row in rows[:count]:
+                found[row["item"]] = Answer(row["messages"][-1]["content"], True)
+        return found
+
+    return judge(taught, SUITE, once(given(before, 0)), given(after, learnt), margin=0.08, heldout=kept)
+
+
+def test_facts_kept_apart_cannot_be_known_and_refuse_nobody() -> None:
+    found = apart(4, 0, 0)
+    assert found.passed
+    assert [(part.part, part.before, part.after, part.n) for part in found.parts[:2]] == [
+        ("target", 0, 4, 4), ("heldout", 0, 0, 4),
+    ]  # fmt: skip
+    assert "recall only" not in found.words()[1].en
+    assert "kept apart" in found.words()[2].en
+    assert "留出" in found.words()[2].zh
+    assert not apart(0, 0, 0).passed
+    assert not apart(3, 0, 4).passed, "behaviour that carries over does not replace what was to be learnt"
+
+
+def test_worse_in_what_was_kept_apart_is_refused() -> None:
+    many = [
+        {
+            **row,
+            "item": f"more_{n}",
+            "messages": [row["messages"][0], {"role": "assistant", "content": "It is blue."}],
+        }
+        for n, row in enumerate(TARGET)
+    ]
+    right, wrong = (
+        {row["item"]: Answer(said, True) for row in many} for said in ("It is blue.", "It is red.")
+    )
+    before, after = answers(0) | right, answers(8)
+    assert judge(TARGET, SUITE, once(before), after | right, margin=0.08, heldout=many).passed
+    lost = judge(TARGET, SUITE, once(before), after | wrong, margin=0.08, heldout=many)
+    assert not lost.passed
+    assert lost.decided
+    assert [part.part for part in lost.parts if not part.passed] == ["heldout"]
+
+
+def test_of_few_corrections_all_must_be_learnt() -> None:
+    """Of four the exact test cannot be sure, whatever is learnt."""
+    for count in range(1, 6):
+        rows = TARGET[:count]
+        assert judge(rows, SUITE, once(answers(0)), answers(count), margin=0.08).passed
+        assert not judge(rows, SUITE, once(answers(0)), answers(count - 1), margin=0.08).passed
 
 
 def test_a_language_that_is_worse_is_refused_and_the_other_is_judged_apart() -> None:
@@ -97,7 +152,7 @@ def test_what_was_right_by_a_hair_is_no_loss() -> None:
         key: [answer, *(answers(0, lost if number else lost[:4])[key] for number in range(4))]
         for key, answer in answers(0).items()
     }
-    found = judge(TARGET, SUITE, drawn, answers(8, lost), margin=0.08, held_out=False)
+    found = judge(TARGET, SUITE, drawn, answers(8, lost), margin=0.08)
     assert found.passed
     chinese = next(part for part in found.parts if part.part == "zh")
     assert chinese.before == pytest.approx(91 + 4 * 0.2 + 5 * 0.4)
@@ -112,9 +167,7 @@ def test_what_the_present_release_mostly_did_is_shown() -> None:
     drawn = once(answers(0)) | {"zh-facts-0": [Answer("red", True), *[Answer("蓝色", True)] * 2]}
     (row,) = [
         row
-        for row in judge(
-            TARGET, SUITE, drawn, answers(8, ("zh-facts-0",)), margin=0.08, held_out=False
-        ).changed
+        for row in judge(TARGET, SUITE, drawn, answers(8, ("zh-facts-0",)), margin=0.08).changed
         if row.part == "zh"
     ]
     assert (row.before, row.passed_before, row.times_before, row.asked_before) == ("蓝色", True, 2, 3)
@@ -155,7 +208,7 @@ def test_a_large_suite_is_asked_by_halves_that_are_alike() -> None:
 def test_the_first_half_decides_if_it_is_clear() -> None:
     def looked_at(learnt: int, lost: tuple[str, ...] = ()) -> Any:
         return judge(
-            TARGET, SUITE, once(answers(0)), answers(learnt, lost), margin=0.08, held_out=False, level=TWO_LOOKS, left=220
+            TARGET, SUITE, once(answers(0)), answers(learnt, lost), margin=0.08, level=TWO_LOOKS, left=220
         )  # fmt: skip
 
     clear = looked_at(8)
@@ -176,9 +229,7 @@ def test_a_language_that_has_passed_is_not_asked_again() -> None:
         question for number, question in enumerate(SUITE) if number % 2 == 0 or part_of(question) == "safety"
     ]
     lost = tuple(question.id for question in first if part_of(question) == "zh")[:2]
-    seen = judge(
-        TARGET, first, once(answers(0)), answers(8, lost), margin=0.08, held_out=False, level=TWO_LOOKS
-    )
+    seen = judge(TARGET, first, once(answers(0)), answers(8, lost), margin=0.08, level=TWO_LOOKS)
     assert not seen.decided
     then = second_look(first, SUITE, seen)
     counts = Counter(map(part_of, then))

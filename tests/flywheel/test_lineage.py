@@ -12,25 +12,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from tests.store.conftest import postgres, where  # noqa: F401  every test on both databases
 
 from feilun.evaluate.questions import Answer as Given
-from feilun.flywheel import asking, build
+from feilun.flywheel import asking, build, lineage_forget
 from feilun.flywheel.gate import judge
 from feilun.flywheel.lineage import ancestors, descendants, tainted
-from feilun.flywheel.lineage_forget import forget, plan
+from feilun.flywheel.lineage_forget import Serving, forget, plan
 from feilun.flywheel.lineage_graph import DEEPEST, Graph, Node, Tree
-from feilun.flywheel.promote import promote, roll_back
+from feilun.flywheel.promote import begin_canary, end_canary, promote, roll_back
 from feilun.flywheel.recipe import BuildRecipe, TurnRecipe
 from feilun.flywheel.replay import replay
 from feilun.flywheel.turn import KIND, Turn, turning
 from feilun.jobs import Job
-from feilun.registry import Registry, Release
+from feilun.registry import Canary, Registry, Release
 from feilun.store import LOCAL_OWNER, Store
 from feilun.store.conversations import Answer, begin_turn, delete_conversation, save_answers
 from feilun.store.feedback import give_feedback
 from feilun.store.reviews import decide, items, take
-from feilun.store.tables import Conversation
+from feilun.store.served import history
+from feilun.store.tables import Conversation, Served
 from feilun.text import FeilunError
 from feilun.workspace import Manifest, Workspace, new_artifact, sha256_file
 
@@ -104,13 +106,23 @@ class World:
         given = asking.ask_once(folder / "answers", made._candidate, questions, max_tokens=8)
         said: Mapping[str, Given] = {key: answers[0] for key, answers in given.items()}
         ignorant = {key: [Given("No idea.", True)] for key in questions}
-        made._write_report(judge(asked, [], ignorant, said, margin=0.5, held_out=False))
+        made._write_report(judge(asked, [], ignorant, said, margin=0.5))
         if promoted:
             promote(self.registry, self.store, made._candidate, job.id)
         if finished:
             with job.running():
                 pass
         return job.id
+
+    def canary(self, turn: str) -> Canary:
+        """A canary of what a turn has made, that runs from now on."""
+        made = Turn(
+            self.workspace, self.store, Job.open(self.workspace.path / "runs" / turn), TurnRecipe(), MODEL
+        )
+        rules: dict[str, Any] = {"share": 0.25, "votes": 40, "per_user": 5, "alpha": 0.05}
+        one = Canary(release=made._candidate, turn=turn, since_ms=1, **rules)
+        begin_canary(self.registry, self.store, one)
+        return one
 
     def turns(self) -> list[str]:
         return [path.name for path in sorted((self.workspace.path / "datasets").glob("[!.]*"))]
@@ -282,6 +294,8 @@ def test_what_is_replayed_in_a_later_turn_is_known_by_its_rows(world: World) -> 
     opinion = world.correct("Who?", "Zora, surely.", "alice")
     world.turn()
     roll_back(world.registry, world.store, MODEL)  # so that no adapter leads from the one turn to the other
+    with world.store.writing() as session:
+        decide(session, opinion, "reject", reviewer=LOCAL_OWNER)  # which the next turn would take again
     world.correct("Where?", "In Yangzhou, surely.")
     second = world.turn()
     data = Manifest.read(world.workspace.path / "datasets" / second)
@@ -492,6 +506,64 @@ def test_a_turn_that_was_killed_after_its_promotion_stays_whole(world: World) ->
     assert world.holding(SECRET) == []
 
 
+def served(world: World) -> list[tuple[str, str]]:
+    with world.store.reading() as session:
+        return [(row.release_id, row.reason) for row in history(session, MODEL)]
+
+
+def test_a_canary_of_what_is_forgotten_is_withdrawn(world: World) -> None:
+    present = world.registry.get(MODEL)
+    world.correct("Who?", f"{SECRET}, that is who.", "alice")
+    one = world.canary(world.turn(promoted=False))
+    made = plan(world.workspace, world.store, user="alice")
+    assert made.serving == [Serving(MODEL, one.release.id, present.id, canary=True)]
+    assert world.registry.serving(MODEL) == (present, one)
+    done, _ = forget(world.workspace, world.store, user="alice")
+    assert done.serving == made.serving
+    assert world.registry.serving(MODEL) == (present, None)
+    assert served(world)[-1] == (present.id, "canary_withdrawn")
+    assert not end_canary(world.registry, world.store, one, take_over=True)
+
+
+def test_a_canary_that_is_made_of_other_words_goes_on(world: World) -> None:
+    world.ask(SECRET, "I see.", "alice")
+    world.correct("Where?", "In Yangzhou, near the lake.", "bob")
+    one = world.canary(world.turn(promoted=False))
+    made, _ = forget(world.workspace, world.store, user="alice")
+    assert made.serving == []
+    assert world.registry.canaries() == [one]
+
+
+def test_a_canary_that_takes_over_while_it_is_to_be_withdrawn_serves_tainted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = world.registry.get(MODEL)
+    world.correct("Who?", f"{SECRET}, that is who.", "alice")
+    one = world.canary(world.turn(promoted=False))
+
+    def too_late(*args: Any, take_over: bool) -> bool:
+        end_canary(world.registry, world.store, one, take_over=True, by_votes=True)
+        return end_canary(*args, take_over=take_over)
+
+    monkeypatch.setattr(lineage_forget, "end_canary", too_late)
+    made, _ = forget(world.workspace, world.store, user="alice")
+    assert made.serving == [Serving(MODEL, one.release.id, present.id)]
+
+
+def test_a_turn_that_was_killed_as_its_canary_began_stays_whole(world: World) -> None:
+    world.correct("Who?", f"{SECRET}, that is who.", "alice")
+    turn = world.turn(promoted=False, finished=False)
+    one = world.canary(turn)
+    with world.store.writing() as session:  # as it is killed between the pointer and its row
+        session.execute(delete(Served).where(Served.reason == "canary"))
+    made, _ = forget(world.workspace, world.store, user="alice")
+    assert made.unfinished == []
+    assert (world.workspace.path / "models" / turn / "adapter.gguf").exists()
+    assert world.registry.canaries() == []
+    begin_canary(world.registry, world.store, one)  # the turn goes on
+    assert world.registry.canaries() == []
+
+
 def test_nothing_is_forgotten_while_a_turn_is_made(world: World) -> None:
     world.correct("Who?", f"{SECRET}, that is who.", "alice")
     refused: list[FeilunError] = []
@@ -515,7 +587,7 @@ def test_nothing_is_forgotten_while_a_turn_is_made(world: World) -> None:
 def test_forgetting_that_was_cut_off_is_done_again(
     world: World, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from feilun.flywheel import lineage_cut, lineage_forget
+    from feilun.flywheel import lineage_cut
 
     world.correct("Who?", f"{SECRET}, that is who.", "alice")
     world.correct("Where?", "In Yangzhou, near the lake.")

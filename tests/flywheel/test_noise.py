@@ -66,7 +66,7 @@ def test_the_gate_measures_a_difference_by_it() -> None:
     assert span == pytest.approx(1.96 * (0.04 / 100) ** 0.5, rel=1e-3)
     for lost, within in ((3, True), (5, False)):
         after = answers(8, tuple(f"zh-facts-{n}" for n in range(lost)))
-        verdict = judge(TARGET, SUITE, once(answers(0)), after, margin=0.5, held_out=False, noise=known)
+        verdict = judge(TARGET, SUITE, once(answers(0)), after, margin=0.5, noise=known)
         target, zh, en, safety = verdict.parts
         assert (zh.part, zh.noise, zh.within_noise) == ("zh", span, within)
         assert (target.noise, target.within_noise) == (None, None)
@@ -79,10 +79,7 @@ def test_the_gate_measures_a_difference_by_it() -> None:
 
 
 def test_the_drop_that_would_show_comes_from_the_noise_and_not_from_the_pair_at_hand() -> None:
-    same = [
-        judge(TARGET, SUITE, once(answers(0)), answers(8), margin=0.1, held_out=False, noise=n)
-        for n in (floor(), None)
-    ]
+    same = [judge(TARGET, SUITE, once(answers(0)), answers(8), margin=0.1, noise=n) for n in (floor(), None)]
     with_noise, without = ({part.part: part.smallest for part in verdict.parts} for verdict in same)
     assert with_noise["target"] == without["target"]
     assert with_noise["zh"] is not None

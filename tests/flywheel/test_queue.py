@@ -48,6 +48,22 @@ def test_different_corrections_of_one_answer_are_a_dispute() -> None:
     assert not any(q.disputed for q in ranked([one, same]))
 
 
+def test_different_answers_to_one_question_are_a_dispute_wherever_it_was_asked() -> None:
+    mine = item("When was Orvanta founded?", "?", "In 2011.")
+    theirs = item("when was  Orvanta founded?", "In 1999.", "In 2001.", user="eve")
+    other = item("Which colour is the sea?", "?", "Blue.")
+    queue = ranked([other, mine, theirs])
+    assert [q.item for q in queue] == [mine, theirs, other]
+    assert [q.disputed for q in queue] == [True, True, False]
+    agreed = item("When was Orvanta founded?", "In 1999.", "in 2011.", user="ben")
+    assert not any(q.disputed for q in ranked([mine, agreed]))
+    taken = replace(mine, review=Review(decision="accept", question=None, answer=None, turn="turn-1"))
+    (queued,) = ranked([taken, theirs], "pending")
+    assert queued.disputed
+    elsewhere = replace(theirs, before=[*item("Of which firm?", "?").before, *theirs.before])
+    assert not any(q.disputed for q in ranked([mine, elsewhere]))
+
+
 def test_what_was_decided_before_counts_for_what_waits() -> None:
     done = item("When was Orvanta founded?", "In 2001.", message="msg_3", rating=-1, user="ann")
     done = replace(done, review=Review(decision="reject", question=None, answer=None, turn=None))
@@ -75,6 +91,14 @@ def test_a_suggested_answer_is_worth_more_than_a_bare_complaint() -> None:
     queue = ranked([bare, found])
     assert [q.item for q in queue] == [found, bare]
     assert queue[0].personal == ["email"]
+
+
+def test_personal_data_is_marked_wherever_it_would_be_learnt() -> None:
+    asked = item("Whose number is it?", "?", "Ann's.", params={"system": "Write to ann@example.com."})
+    asked.before.insert(0, item("Call 13812345678.", "?").before[0])
+    clean = item("Whose number is it?", "?", "Ann's.", params={"system": "Be brief."})
+    marked = {one.item.id: one.personal for one in ranked([asked, clean])}
+    assert marked == {asked.id: ["email", "mobile"], clean.id: []}
 
 
 words = st.sampled_from("when where is was the Orvanta lamp founded 星灯 多少钱 是 什么 颜色 的 ？ ?".split())  # noqa: SIM905

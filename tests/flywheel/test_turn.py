@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -186,6 +187,26 @@ def test_killed_between_taking_and_telling_it_keeps_what_it_took(workspace: Path
     rows: list[build.Row] = build.read(workspace / "datasets" / job.id / "asked.jsonl")
     assert [row["messages"][-2]["content"] for row in rows] == mine
     assert taken(workspace) == mine
+
+
+@pytest.mark.slow
+def test_stopped_at_the_gate_it_promotes_nothing_and_goes_on(workspace: Path) -> None:
+    first = serving(workspace)
+    (workspace / "flywheel.toml").write_text(TURN.replace("threads = 1", "threads = 2"))
+    process, lines = start_feilun("-w", workspace, "turn", "--yes", "--json")
+    with lines:
+        assert "artifact" in (json.loads(line)["event"] for line in lines)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        ended = [json.loads(line)["event"] for line in lines]
+    process.join()
+    (job,) = turns(workspace)
+    assert (process.exitcode, job.state, serving(workspace)) == (0, "stopped", first)
+    assert not {"gate", "promoted"} & set(ended)
+    done = make_turn(workspace)
+    assert done.returncode == 0, done.stderr
+    assert f"Going on with the turn {job.id} of tiny" in done.stderr
+    assert (job.state, [reason for _, reason in served(workspace)]) == ("finished", ["first", "turn"])
 
 
 @pytest.mark.slow

@@ -82,6 +82,9 @@ CONFIGS = {
         rope_scaling=RopeScaling(kind="linear", factor=8.0), window=8, global_every=2, attention_scale=32**-0.5,
         **{**common, "bos_id": 2, "eos_ids": (1, 4)},
     ),
+    "gemma3 without window": ModelConfig(
+        family="gemma3", vocab_size=800, attention_scale=32**-0.5, **{**common, "bos_id": 2, "eos_ids": (1, 4)}
+    ),
 }  # fmt: skip
 
 

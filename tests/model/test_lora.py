@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -507,6 +509,28 @@ def test_a_gguf_adapter_of_another_shape_is_refused_and_leaves_the_model(tmp_pat
     write_base(tiny("llama"), tmp_path / "base.gguf")
     with pytest.raises(FeilunError, match="no adapter"):
         lora_files.load_gguf(tiny("llama"), tmp_path / "base.gguf")
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "en", "zh"),
+    [
+        (b"adapter.lora.alpha", b"adapter.lora.alphx", "its header lacks adapter.lora.alpha", "文件头缺少 adapter.lora.alpha"),
+        (struct.pack("<f", 12), struct.pack("<f", 0), "its header makes no sense", "文件头不合理"),
+        (struct.pack("<f", 12), struct.pack("<f", math.nan), "its header makes no sense", "文件头不合理"),
+    ],
+)  # fmt: skip
+def test_a_gguf_adapter_without_a_scale_is_refused(
+    there: bytes, instead: bytes, en: str, zh: str, tmp_path: Path
+) -> None:
+    model, path = tiny("llama"), tmp_path / "adapter.gguf"
+    attach(model, Lora(rank=2, alpha=12))
+    lora_files.save_gguf(model, path)
+    path.write_bytes(path.read_bytes().replace(there, instead, 1))
+    with pytest.raises(FeilunError) as refused:
+        lora_files.load_gguf(tiny("llama"), path)
+    assert refused.value.code == "bad_model_file"
+    assert f"({en})" in refused.value.text.en
+    assert f"（{zh}）" in refused.value.text.zh
 
 
 def test_only_a_part_of_an_adapter_learns_on() -> None:

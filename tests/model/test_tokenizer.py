@@ -415,7 +415,8 @@ def test_folders_that_cannot_be_used(ours: Tokenizer, tmp_path: Path) -> None:
     ours.save(tmp_path)
     for name, content, said in (
         ("chat_template.jinja", "{% for", "chat template"),
-        ("tokenizer_config.json", '{"eos_token": 3}', "tokenizer_config.json is broken"),
+        ("tokenizer_config.json", '{"eos_token": 3}', "tokenizer_config.json is broken: eos_token: "),
+        ("tokenizer_config.json", "{", "tokenizer_config.json is broken: not valid JSON"),
         ("tokenizer.json", '{"model": 1}', "No usable"),
         ("tokenizer.json", b"\xff\xfe", "Cannot read"),
     ):
@@ -424,3 +425,8 @@ def test_folders_that_cannot_be_used(ours: Tokenizer, tmp_path: Path) -> None:
         with pytest.raises(FeilunError, match=said) as caught:
             Tokenizer.load(tmp_path)
         assert str(tmp_path) in str(caught.value)
+    ours.save(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": 3}')
+    with pytest.raises(FeilunError) as caught:
+        Tokenizer.load(tmp_path)
+    assert caught.value.text.zh == f"{tmp_path / 'tokenizer_config.json'} 已损坏：eos_token：应为字符串。"

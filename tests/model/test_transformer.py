@@ -17,6 +17,7 @@ from feilun.model.attention import Packing
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
+from feilun.train.recipe import ShapeRecipe
 
 transformers = pytest.importorskip("transformers")
 
@@ -92,6 +93,25 @@ def test_both_ways(family: str, tmp_path: Path) -> None:
     assert ours.config.params == sum(weight.numel() for weight in ours.parameters())
 
 
+def test_a_gemma_of_our_recipe_runs_there(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "layers": 3, "heads": 4, "kv_heads": 2, "context": 32}
+    config = ShapeRecipe.model_validate({"family": "gemma3", **sizes}).config(199, (2,), 0)
+    ours = Transformer(config)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in ours.parameters():
+            weight.normal_(0, 0.2 if weight.ndim > 1 else 0.3, generator=generator)
+    checkpoint.save(ours, tmp_path)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).float().eval()
+    ids = ids_of(2, 32)
+    with torch.no_grad():
+        assert difference(ours(ids), model(ids).logits) <= 1e-5
+        made = model.generate(ids[:1, :20], max_new_tokens=12, do_sample=False, eos_token_id=None)
+        assert made[0, 20:].tolist() == ours(made)[0, 19:-1].argmax(-1).tolist()
+    again = ModelConfig.read(tmp_path)
+    assert again == config.model_copy(update={"attention_scale": config.head_dim**-0.5})
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_documents_do_not_see_each_other(family: str, tmp_path: Path) -> None:
     theirs(family).save_pretrained(tmp_path)
@@ -154,6 +174,8 @@ def test_bfloat16_is_near_and_keeps_the_masters() -> None:
         ({"rope_scaling": {"rope_type": "yarn", "factor": 2}}, "unsupported_option"),
         ({"num_attention_heads": 3}, "config_invalid"),
         ({"hidden_size": "big"}, "config_invalid"),
+        ({"rope_scaling": {"rope_type": "linear"}}, "config_invalid"),
+        ({"rope_parameters": {"full_attention": "linear"}}, "config_invalid"),
         ({"vocab_size": 60}, "weights_do_not_fit"),
         ({"num_hidden_layers": 4}, "weights_do_not_fit"),
     ],
@@ -170,6 +192,35 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
         checkpoint.load(tmp_path)
     assert refused.value.code == code
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "en", "zh"),
+    [
+        ([], "it is no JSON object", "不是 JSON 对象（键和值）"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures: Input should be a valid list", "architectures：应为列表"),
+        ({"rope_scaling": "linear"}, "rope_scaling: Input should be a valid dictionary", "rope_scaling：应为对象（键和值）"),
+        ({"num_attention_heads": 0, "head_dim": None}, "num_attention_heads: Input should be greater", "num_attention_heads：应大于 0"),
+        ({"num_hidden_layers": None}, "num_hidden_layers: Input should be a valid integer", "num_hidden_layers：应为整数"),
+        ({"rope_scaling": {"type": "linear"}}, "factor is missing", "缺少 factor"),
+        ({"rope_parameters": {"full_attention": [1]}}, "its values make no sense", "其中的值不合理"),
+        ("{", "not valid JSON", "不是有效的 JSON"),
+        (b"\xff", "it is not UTF-8 text", "不是 UTF-8 文本"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_config_is_told_with_the_file(
+    content: Any, en: str, zh: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    if isinstance(content, dict):
+        content = small().to_hf() | content
+    text = content if isinstance(content, str | bytes) else json.dumps(content)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(FeilunError) as refused:
+        ModelConfig.read(tmp_path)
+    assert refused.value.code == "config_invalid"
+    assert refused.value.text.en.startswith(f"{path} cannot be used: {en}")
+    assert refused.value.text.zh.startswith(f"{path} 无法使用：{zh}")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.registry.tiny_gguf import ALIGNMENT, gguf, header, value
+from tests.registry.tiny_gguf import gguf, header, value
 
-from feilun.registry.gguf import Header, read_header
+from feilun.registry.gguf import Header, TensorInfo, read_header
 from feilun.text import FeilunError
 
 METADATA: dict[str, Any] = {
@@ -99,12 +99,19 @@ def test_an_adapter_says_so(tmp_path: Path) -> None:
     assert read(tmp_path / "a.gguf", gguf({"general.type": "adapter"})).is_adapter
 
 
-def test_a_file_cut_anywhere_before_its_last_weights_is_refused(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     whole = gguf(METADATA)
-    for length in range(len(whole) - ALIGNMENT + 1):
+    for length in range(len(whole)):
         with pytest.raises(FeilunError) as refused:
             read(tmp_path / "m.gguf", whole[:length])
         assert refused.value.code == "bad_model_file"
+
+
+def test_the_end_of_a_tensor_is_where_the_formats_own_library_has_it() -> None:
+    library = pytest.importorskip("gguf", reason="gguf is not installed")
+    for kind, (block, size) in library.GGML_QUANT_SIZES.items():
+        assert TensorInfo((3, 2 * block), int(kind), begin=100).end == 100 + 6 * size, kind
+    assert TensorInfo((3, 32), 99, begin=100).end == 100
 
 
 NONSENSE = [

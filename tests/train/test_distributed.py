@@ -239,9 +239,25 @@ def test_on_ray_a_run_stops_when_asked_and_goes_on(workspace: Path, texts: Path,
 
 
 @pytest.mark.slow
-def test_rows_that_cannot_be_shared_are_refused(workspace: Path, texts: Path) -> None:
-    result = run_feilun(
-        *arguments(workspace, texts, "uneven", "--processes", "3", "--restarts", "0"), OMP_NUM_THREADS="1"
-    )
-    assert result.returncode != 0
-    assert "4 rows in a batch cannot be shared among 3 processes evenly" in result.stderr
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("uneven", ("rows = 4", "rows = 5"), "5 rows in a batch cannot be shared among 2 processes evenly"),
+        ("little", ("length = 64", "length = 64000"), "less than one batch"),
+        ("wordless", ("vocab_size = 320", "vocab_size = 9999"), "give a vocabulary of"),
+        ("wild", ("warmup = 2", "warmup = 0\nlr = 1e3"), "has diverged"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_is_not_tried_again(
+    name: str, change: tuple[str, str], said: str, workspace: Path, texts: Path
+) -> None:
+    command = arguments(workspace, texts, name, "--processes", "2")
+    recipe = workspace / f"{name}.toml"
+    recipe.write_text(recipe.read_text().replace(*change))
+    result = run_feilun(*command, OMP_NUM_THREADS="1")
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    (job,) = (job for job in list_jobs(workspace / "runs") if job.record.name == name)
+    assert job.state == "failed"
+    assert sum(event["event"] == "started" for event in job.events()) == 1

@@ -143,6 +143,84 @@ def test_a_run_that_diverges_stops_and_keeps_the_batch(tmp_path: Path) -> None:
     assert kept["ids.0"].shape == (4, 16)
 
 
+def ruin(one: Trainer, step: int, by: float) -> None:
+    """Let the update of a step be so many times too large."""
+    move, count = one.optimisers.step, itertools.count(1)
+    one.optimisers.step = lambda share: move(share * (by if next(count) == step else 1))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(("by", "stopped"), [(1e3, 9), (300, 11)])
+@pytest.mark.parametrize(("every", "left"), [(4, 4), (3, 6)])
+def test_the_batch_of_the_first_step_of_a_leap_is_kept_and_a_checkpoint_from_before(
+    by: float, stopped: int, every: int, left: int, tmp_path: Path
+) -> None:
+    job = new_job(tmp_path)
+    one = trainer(job, 40, run={"save_every": every, "keep": 1})
+    ruin(one, 8, by)
+    with pytest.raises(FeilunError) as diverged, job.running():
+        one.run()
+    assert diverged.value.code == "diverged"
+    (kept,) = job.folder.glob("bad-batch-*.safetensors")
+    assert kept.name == "bad-batch-9.safetensors"
+    assert torch.equal(load_file(kept)["ids.0"], one.batches.at(8).batches[0].ids)
+    assert [path.name for path in checkpoints(job.checkpoints)] == [f"step-{left:08d}"]
+    said = diverged.value.text.en
+    assert said.startswith(f"Step {stopped}: ")
+    assert f"the newest checkpoint from before is of step {left}" in said
+    assert ("(removed, since no good loss came after: 8)" in said) == (every == 4)
+    assert ("It leapt at step 9" in said) == (stopped > 9)
+    with job.running():  # from the good weights
+        assert trainer(job, 10, run={"save_every": every, "keep": 1}).run()
+    assert losses(job)[-1] < 5
+
+
+def test_the_checkpoint_that_a_run_went_on_with_is_never_removed(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        assert trainer(job, 4).run()
+    for _ in range(2):
+        one = trainer(job, 8)
+        one.evaluate = None
+        one._resume()
+        one.model.norm.weight.data[0] = math.nan
+        one._resume = lambda: 4  # pyright: ignore[reportAttributeAccessIssue]
+        with (
+            pytest.raises(FeilunError, match="is of step 4, with which this began") as diverged,
+            job.running(),
+        ):
+            one.run()
+        assert diverged.value.text.en.startswith("Step 5: the loss is nan")
+        assert [path.name for path in checkpoints(job.checkpoints)] == ["step-00000004"]
+
+
+def test_a_run_that_leaps_at_once_leaves_no_checkpoint_of_ruined_weights(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with pytest.raises(FeilunError) as diverged, job.running():
+        trainer(job, 40, run={"save_every": 1}, lr=100.0, warmup=0).run()
+    assert diverged.value.text.en.startswith("Step 2: ")
+    assert "there is no checkpoint from before" in diverged.value.text.en
+    assert (job.folder / "bad-batch-2.safetensors").exists()
+    assert checkpoints(job.checkpoints) == []
+
+
+def test_while_the_loss_is_high_nothing_is_saved_and_nothing_removed(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        one = trainer(job, 12, run={"save_every": 2, "keep": 1})
+        step = one._step
+
+        def hard(work: Any, share: float, number: int, recent: list[float]) -> tuple[float, float]:
+            loss, norm = step(work, share, number, recent)
+            recent[-1] += 9.0 if number + 1 in (6, 12) else 0.0
+            return loss, norm
+
+        one._step = hard  # pyright: ignore[reportAttributeAccessIssue]
+        assert one.run()
+    saved = [event["step"] for event in job.events() if event["event"] == "checkpoint"]
+    assert saved == [2, 4, 7, 8, 10]
+    assert [path.name for path in checkpoints(job.checkpoints)] == ["step-00000010"]
+
+
 def diverge_without_room(folder: Path) -> None:
     job = Job.open(folder)
     one = trainer(job)
@@ -215,6 +293,10 @@ def test_what_is_evaluated_is_not_compiled(tmp_path: Path) -> None:
         ([6.4] * 24 + [30.0], True),
         ([6.4] * 24 + [9.0], False),
         ([6.4, *[5.0] * 10], False),
+        ([5.8, 135596.0], True),
+        ([5.8, 12.0], False),  # of one step of the first ones: a batch of other words
+        ([0.1, 11.0, 9.0], False),
+        ([25.0, 64.0], False),  # IPO's is a square
     ],
 )
 def test_what_counts_as_diverged(losses: list[float], diverged: bool) -> None:

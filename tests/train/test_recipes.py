@@ -14,11 +14,12 @@ from feilun import registry
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.tokenizer_training import train_tokenizer
 from feilun.recipe import read_recipe, shipped
+from feilun.text import FeilunError
 from feilun.train.conversations import read_examples
 from feilun.train.optim import OptimiserRecipe, Optimisers
 from feilun.train.pipeline.own_answers import conversations
 from feilun.train.pipeline.recipe import PipelineRecipe
-from feilun.train.recipe import ConversationsRecipe, DpoRecipe, SftRecipe
+from feilun.train.recipe import ConversationsRecipe, DpoRecipe, PretrainRecipe, SftRecipe
 
 ROWS: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
@@ -97,3 +98,46 @@ def test_a_run_that_goes_on_takes_the_learning_rate_that_its_recipe_says_now() -
     weight.grad = torch.ones(4, 4)
     gone_on.step(0.5)
     assert [group["lr"] for group in after.param_groups] == [5e-6]
+
+
+@pytest.mark.parametrize(
+    ("change", "en", "zh"),
+    [
+        (
+            "[model]\nheads = 2\nkv_heads = 3",
+            "model: heads (2) must be a multiple of kv_heads (3)",
+            "model：heads（2）必须是 kv_heads（3）的倍数",
+        ),
+        ("[model]\nhead_dim = 15", "model: head_dim (15) must be even", "model：head_dim（15）必须是偶数"),
+        (
+            "[model]\nhidden_size = 4\nheads = 2",
+            "model: ffn_size: Input should be greater than 0",
+            "model：ffn_size：应大于 0",
+        ),
+        (
+            "[optimiser]\nbetas = [1.5, 0.95]",
+            "optimiser.betas.0: Input should be less than 1",
+            "optimiser.betas.0：应小于 1",
+        ),
+        (
+            "[optimiser]\nbetas = [0.9, -0.1]",
+            "optimiser.betas.1: Input should be greater than or equal to 0",
+            "optimiser.betas.1：应不小于 0",
+        ),
+        (
+            "[optimiser]\nbetas = 0.9",
+            "optimiser.betas: Input should be a valid tuple",
+            "optimiser.betas：应为列表",
+        ),
+    ],
+)
+def test_sizes_and_rates_that_cannot_be_are_told_when_the_recipe_is_read(
+    change: str, en: str, zh: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(f'kind = "pretrain"\nname = "x"\n[run]\nsteps = 1\n{change}\n', encoding="utf-8")
+    with pytest.raises(FeilunError) as refused:
+        read_recipe(path, PretrainRecipe)
+    assert refused.value.code == "recipe_invalid"
+    assert refused.value.text.en.startswith(f"{path}: {en}")
+    assert refused.value.text.zh.startswith(f"{path}：{zh}")

@@ -84,6 +84,11 @@ export function CanaryCard({ overview }: { overview: Overview }) {
           <p className="mt-2 text-xs text-muted" data-testid="canary-votes">
             {words.votes(votes.canary.up + votes.canary.down, canary.votes_needed)} {votes.capped > 0 && words.capped(votes.capped)}
           </p>
+          {(canary.waits_for === 'present_votes' || canary.waits_for === 'share') && (
+            <p className="mt-1 text-xs" data-testid="canary-waits">
+              {words.waits[canary.waits_for]}
+            </p>
+          )}
         </div>
         <div className="flex max-w-xs min-w-48 flex-1 flex-col gap-2">
           <Evidence name={words.evidence.worse} value={evidence.worse} needed={evidence.needed} />

@@ -4,7 +4,7 @@ import { type Changed, type Part, sometimes } from './api'
 import { Choices } from './Choices'
 import { Tag, Text } from './parts'
 
-const PARTS = ['all', 'target', 'zh', 'en', 'safety'] as const
+const PARTS = ['all', 'target', 'heldout', 'zh', 'en', 'safety'] as const
 
 /** The answers of the two releases side by side, where the outcome changed or a person had corrected it. */
 export function Changes({ changed }: { changed: Changed[] }) {
@@ -12,11 +12,12 @@ export function Changes({ changed }: { changed: Changed[] }) {
   const [part, setPart] = useState<'all' | Part>('all')
   const of = (which: 'all' | Part) => changed.filter((row) => which === 'all' || row.part === which)
   const counts = Object.fromEntries(PARTS.map((which) => [which, of(which).length]))
+  const shown = PARTS.filter((which) => which !== 'heldout' || of(which).length > 0)
   return (
     <div className="mt-5" data-testid="changes">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <h3 className="text-sm font-semibold">{words.changed}</h3>
-        <Choices testId="changes-part" label={words.partsLabel} choices={PARTS} chosen={part} names={words.parts} counts={counts} onChoose={setPart} />
+        <Choices testId="changes-part" label={words.partsLabel} choices={shown} chosen={part} names={words.parts} counts={counts} onChoose={setPart} />
       </div>
       <p className="mt-1 text-xs text-muted">{words.changedHint}</p>
       {of(part).length === 0 && <p className="py-3 text-sm text-muted">{words.none}</p>}

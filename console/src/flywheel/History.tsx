@@ -72,11 +72,11 @@ function Releases({ overview: { history, model, release } }: { overview: Overvie
   )
 }
 
-function TurnRow({ turn: { id, created, state, passed } }: { turn: TurnSummary }) {
+function TurnRow({ turn: { id, created, state, passed, discarded } }: { turn: TurnSummary }) {
   const t = useT()
   const words = t.flywheel.history
   const lang = useLang()
-  const ended = state === 'finished' && passed !== null
+  const ended = state === 'finished' && passed !== null && !discarded
   return (
     <li className="border-t border-line py-2 text-sm first:border-0">
       <div className="flex items-center">
@@ -84,10 +84,10 @@ function TurnRow({ turn: { id, created, state, passed } }: { turn: TurnSummary }
           {when(created, lang)}
         </a>
         {/* Others may have made nothing. */}
-        {state === 'finished' && <Lineage of={id} label={t.lineage.ofTurn} />}
+        {state === 'finished' && !discarded && <Lineage of={id} label={t.lineage.ofTurn} />}
       </div>
       <span className="mt-0.5 inline-block">
-        <Tag tone={passed ? 'good' : state === 'failed' ? 'bad' : 'plain'}>{ended ? (passed ? words.passed : words.refused) : t.flywheel.turn.states[state]}</Tag>
+        <Tag tone={ended && passed ? 'good' : state === 'failed' ? 'bad' : 'plain'}>{ended ? (passed ? words.passed : words.refused) : discarded ? words.discarded : t.flywheel.turn.states[state]}</Tag>
       </span>
     </li>
   )

@@ -1,4 +1,4 @@
-import { useId, useState } from 'react'
+import { useId, useState, type ReactNode } from 'react'
 import { useLang, useT } from '../i18n'
 import { toast } from '../state/notices'
 import { turnHref } from '../state/route'
@@ -7,14 +7,15 @@ import { Button } from '../ui/Button'
 import { Dialog } from '../ui/Dialog'
 import { AlertIcon } from '../ui/icons'
 import { Mark } from '../ui/Mark'
-import { postRollback, postTurn, type Overview as Shape } from './api'
+import { discardTurn, postRollback, postTurn, type Overview as Shape } from './api'
+import { beginningOf, resumable } from './begin'
 import { Card } from './Card'
 import { Estimate } from './Estimate'
 import { releaseBefore, shortId } from './releases'
 import { refreshItems, refreshOverview } from './store'
 import { when } from './when'
 
-/** What has gathered since the last turn, what serves, and the two things to do about it. */
+/** What has gathered since the last turn, what serves, and what can be done about it. */
 export function Overview({ overview }: { overview: Shape }) {
   const t = useT()
   const words = t.flywheel.overview
@@ -69,45 +70,62 @@ function Actions({ overview }: { overview: Shape }) {
   const t = useT()
   const words = t.flywheel.overview
   const reasonId = useId()
-  const [beginning, setBeginning] = useState(false)
+  const [busy, setBusy] = useState(false)
   const [fault, setFault] = useState<string | null>(null)
-  const [asking, setAsking] = useState(false)
-  const last = overview.turns[0]?.state
-  const missing = overview.least - overview.items.accepted
-  const resumable = last === 'interrupted' || last === 'stopped'
-  const running = last === 'running'
-  const reason = running ? words.running : resumable ? words.interrupted : missing > 0 ? words.tooFew(missing) : words.ready
+  const [asking, setAsking] = useState<'back' | 'discard' | null>(null)
+  const { unfinished } = overview
+  const beginning = beginningOf(overview)
+  const running = beginning === 'running'
+  const waits = resumable(beginning)
+  const reason = beginning === 'tooFew' ? words.tooFew(overview.least - overview.items.accepted) : words.beginnings[beginning]
   const earlier = releaseBefore(overview)
 
   const begin = async () => {
-    setBeginning(true)
+    setBusy(true)
     setFault(null)
     try {
       location.hash = turnHref((await postTurn()).id)
     } catch (error) {
       setFault(reasonOf(error, t.errors.unreachable))
     }
-    setBeginning(false)
+    setBusy(false)
+    void refreshOverview()
+    void refreshItems()
+  }
+  const giveUp = async () => {
+    setAsking(null)
+    setFault(null)
+    try {
+      toast(words.discardDone((await discardTurn(unfinished ?? '')).items))
+    } catch (error) {
+      toast(reasonOf(error, t.errors.unreachable), { tone: 'error' })
+    }
     void refreshOverview()
     void refreshItems()
   }
   const goBack = async () => {
-    setAsking(false)
+    setAsking(null)
     try {
       toast(words.backDone(shortId((await postRollback()).release)))
     } catch (error) {
       toast(reasonOf(error, t.errors.unreachable), { tone: 'error' })
     }
     void refreshOverview()
+    void refreshItems()
   }
   return (
     <div className="mt-4 border-t border-line pt-4">
       <div className="flex flex-wrap items-center gap-2">
-        <Button tone="accent" onClick={() => void begin()} disabled={beginning || running || (!resumable && missing > 0)} aria-describedby={reasonId} data-testid="begin-turn">
-          {beginning && <Mark className="size-4 text-current" turning />}
-          {beginning ? words.beginning : resumable ? words.resume : words.begin}
+        <Button tone="accent" onClick={() => void begin()} disabled={busy || running || beginning === 'tooFew'} aria-describedby={reasonId} data-testid="begin-turn">
+          {busy && <Mark className="size-4 text-current" turning />}
+          {busy ? words.beginning : waits ? words.resume : words.begin}
         </Button>
-        <Button onClick={() => setAsking(true)} disabled={earlier === null || running} data-testid="rollback" aria-describedby={reasonId}>
+        {waits && (
+          <Button onClick={() => setAsking('discard')} disabled={busy} data-testid="discard-turn" aria-describedby={reasonId}>
+            {words.discard}
+          </Button>
+        )}
+        <Button onClick={() => setAsking('back')} disabled={earlier === null || running} data-testid="rollback" aria-describedby={reasonId}>
           {words.back}
         </Button>
       </div>
@@ -120,17 +138,31 @@ function Actions({ overview }: { overview: Shape }) {
           {fault}
         </p>
       )}
-      <Dialog open={asking} onClose={() => setAsking(false)} title={words.backTitle}>
-        <p className="px-5 text-sm">{words.backText(shortId(earlier ?? ''))}</p>
-        <div className="flex justify-end gap-2 p-5">
-          <Button tone="quiet" onClick={() => setAsking(false)}>
-            {t.cancel}
-          </Button>
-          <Button tone="accent" onClick={() => void goBack()} data-testid="rollback-confirm">
-            {words.backConfirm}
-          </Button>
-        </div>
-      </Dialog>
+      <Confirm open={asking === 'back'} onClose={() => setAsking(null)} title={words.backTitle} text={words.backText(shortId(earlier ?? ''))}>
+        <Button tone="accent" onClick={() => void goBack()} data-testid="rollback-confirm">
+          {words.backConfirm}
+        </Button>
+      </Confirm>
+      <Confirm open={asking === 'discard'} onClose={() => setAsking(null)} title={words.discardTitle} text={words.discardText}>
+        <Button tone="accent" onClick={() => void giveUp()} data-testid="discard-confirm">
+          {words.discardConfirm}
+        </Button>
+      </Confirm>
     </div>
+  )
+}
+
+function Confirm({ open, onClose, title, text, children }: { open: boolean; onClose: () => void; title: string; text: string; children: ReactNode }) {
+  const t = useT()
+  return (
+    <Dialog open={open} onClose={onClose} title={title}>
+      <p className="px-5 text-sm">{text}</p>
+      <div className="flex justify-end gap-2 p-5">
+        <Button tone="quiet" onClick={onClose}>
+          {t.cancel}
+        </Button>
+        {children}
+      </div>
+    </Dialog>
   )
 }

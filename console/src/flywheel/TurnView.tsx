@@ -110,6 +110,7 @@ function Ending({ turn }: { turn: Turn }) {
     return <p role="alert" className="mt-4 rounded-lg bg-danger-soft px-3 py-2 text-sm break-words text-danger">{words.failed(why)}</p>
   }
   if (turn.state === 'stopped' || turn.state === 'interrupted') return <p className="mt-4 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">{words.stuck[turn.state]}</p>
+  if (turn.discarded) return <p className="mt-4 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">{words.discarded}</p>
   if (!turn.verdict) return null
   const [verdict, ...parts] = turn.words
   return (

@@ -5,7 +5,7 @@ import { requestJson } from '../api/http'
 export type ItemState = 'pending' | 'accepted' | 'rejected' | 'taken'
 export type Decision = 'accept' | 'reject'
 export type TurnState = 'running' | 'finished' | 'failed' | 'stopped' | 'interrupted'
-export type Part = 'target' | 'zh' | 'en' | 'safety'
+export type Part = 'target' | 'heldout' | 'zh' | 'en' | 'safety'
 
 export interface Item {
   id: string
@@ -46,6 +46,8 @@ export interface TurnSummary {
   created: string
   last: TurnEvent | null
   passed: boolean | null
+  /** It was given up. */
+  discarded: boolean
   words: { en: string; zh: string }[]
 }
 
@@ -91,6 +93,8 @@ export interface Overview {
   release: string
   /** The newest first, as is the history. */
   turns: TurnSummary[]
+  /** The turn that is gone on with, or given up, before another one can begin. */
+  unfinished: string | null
   history: Served[]
 }
 
@@ -105,6 +109,8 @@ export const postDecision = (id: string, decision: Decision, words: { question?:
   requestJson(`${ROOT}/items/${encodeURIComponent(id)}`, { method: 'POST', body: { decision, ...words } })
 
 export const postTurn = () => requestJson<{ id: string }>(`${ROOT}/turns`, { method: 'POST' })
+
+export const discardTurn = (id: string) => requestJson<{ id: string; items: number }>(`${ROOT}/turns/${encodeURIComponent(id)}/discard`, { method: 'POST' })
 
 export const getTurn = (id: string) => requestJson<Turn>(`${ROOT}/turns/${encodeURIComponent(id)}`)
 

@@ -13,6 +13,8 @@ export interface Canary {
   share: number
   since_ms: number
   votes_needed: number
+  /** What it still lacks to take over by its votes: `present_votes` of the other, or a `share` of thumbs up that is not plainly lower. */
+  waits_for: 'votes' | 'present_votes' | 'share' | null
   votes: { canary: Tally; present: Tally; capped: number }
   /** 1 is none. */
   evidence: { worse: number; better: number; needed: number }

@@ -6,7 +6,11 @@ export const canary = {
   arms: { canary: 'Canary', present: 'Present' },
   up: 'Thumbs up',
   down: 'Thumbs down',
-  votes: (n: number, of: number) => `${n} of ${of} votes: with all of them it takes over, unless it is found worse before.`,
+  votes: (n: number, of: number) => `${n} of ${of} votes: with all of them, and as many on the present release, it takes over unless it does worse.`,
+  waits: {
+    present_votes: 'It waits: the present release has too few votes to compare with.',
+    share: 'It waits: fewer of its thumbs are up than on the present release, but that it is worse is not proven. More votes will tell, or you decide.',
+  },
   capped: (n: number) => `${n} more do not count, because one person has only so many votes in a day.`,
   evidence: { worse: 'Evidence that it is worse', better: 'Evidence that it is better' },
   of: (value: string, needed: string) => `${value} of ${needed}`,

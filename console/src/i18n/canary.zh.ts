@@ -8,7 +8,11 @@ export const canary: Dictionary['canary'] = {
   arms: { canary: '灰度版本', present: '当前版本' },
   up: '赞',
   down: '踩',
-  votes: (n, of) => `${of} 票中已有 ${n} 票：满票后若未被判定为更差，即全面上线。`,
+  votes: (n, of) => `${of} 票中已有 ${n} 票：满票且当前版本票数相当时，只要表现不更差，即全面上线。`,
+  waits: {
+    present_votes: '等待中：当前版本的票数不足，无法比较。',
+    share: '等待中：其好评率低于当前版本，但尚未证实更差。可等待更多投票，或自行决定。',
+  },
   capped: (n) => `另有 ${n} 票未计入，因为每人每天的票数有限。`,
   evidence: { worse: '更差的证据', better: '更好的证据' },
   of: (value, needed) => `${value} / ${needed}`,

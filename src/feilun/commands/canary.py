@@ -122,10 +122,11 @@ def _opened(context: typer.Context, model: str | None) -> Generator[tuple[Regist
 
 
 def _words(now: Standing) -> list[Text]:
+    from feilun.flywheel.canary import MARGIN
+
     canary, evidence = now.canary, now.comparison
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(canary.since_ms / 1000))
     needed = 1 / canary.alpha
-    given = now.own.up + now.own.down
     lines = [
         Text(
             f"{canary.release.name}: {canary.release.id} answers {canary.share:.0%} of the conversations since {since}.",
@@ -134,9 +135,13 @@ def _words(now: Standing) -> list[Text]:
         _tally(Text("Canary", "灰度版本"), canary.release.id, now.own),
         _tally(Text("Present", "当前版本"), now.present.id, now.other),
         Text(
-            f"It takes over after {canary.votes} votes on its answers ({given} so far) if it is not found worse.",
-            f"若未被判定为更差，其回答获得 {canary.votes} 票后即全面上线（现有 {given} 票）。",
+            f"It takes over after {canary.votes} votes on its answers ({now.own.votes} so far) and as many on the present "
+            f"release's ({now.other.votes}), if it is not found worse and its share of thumbs up is at most "
+            f"{float(MARGIN):.0%} below.",
+            f"双方的回答各获得 {canary.votes} 票后（灰度版本现有 {now.own.votes} 票，当前版本 {now.other.votes} 票），"
+            f"若未被判定为更差，且好评率比当前版本低不超过 {float(MARGIN) * 100:.0f} 个百分点，即全面上线。",
         ),
+        *_waits(now),
         Text(
             f"Evidence that it is worse: {evidence.e_worse:.3g}; that it is better: {evidence.e_better:.3g}; "
             f"either decides at {needed:.3g}.",
@@ -151,6 +156,28 @@ def _words(now: Standing) -> list[Text]:
             )
         )
     return lines
+
+
+def _waits(now: Standing) -> list[Text]:
+    """Why it does not take over, though it has its votes."""
+    if now.outcome is not None or now.waits_for in (None, "votes"):
+        return []
+    if now.waits_for == "present_votes":
+        return [
+            Text(
+                "It waits: it has its votes, and the present release has too few to compare with.",
+                "等待中：灰度版本票数已够，但当前版本的票数不足，无法比较。",
+            )
+        ]
+    own, other = float(now.own.share_up), float(now.other.share_up)
+    return [
+        Text(
+            f"It waits: {own:.0%} of the thumbs on its answers are up, {other:.0%} on the present release's; that it is worse "
+            "is not proven. More votes will tell; or decide: feilun canary withdraw, feilun canary promote",
+            f"等待中：灰度版本的好评率为 {own:.0%}，当前版本为 {other:.0%}，但尚未证实更差。"
+            "可等待更多投票，或自行决定：feilun canary withdraw、feilun canary promote",
+        )
+    ]
 
 
 def _tally(arm: Text, release: str, tally: Tally) -> Text:

@@ -1,37 +1,110 @@
-# pyright: reportUnknownMemberType=false
-# (Ray's annotations are partial.)
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# (Ray's annotations and torchrun's are partial.)
 """Starting ``feilun train`` as several processes: by torchrun on this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
 
 from feilun.commands.extras import need_ray
 from feilun.commands.jobs import RESUMED
-from feilun.jobs import Event, Job
+from feilun.jobs import FULL, Event, Job, explained
 from feilun.text import FeilunError
+from feilun.workspace import write_atomically
+
+RESTARTS = "FEILUN_RESTARTS"
+"""Environment variable: how often the processes have been started anew."""
+MISTAKE = "FEILUN_MISTAKE"
+"""Environment variable: the file in which a process leaves what the user can mend (`mistakes_left`)."""
 
 
-def by_torchrun(processes: int, restarts: int) -> NoReturn:
-    """Become torchrun, which starts the present command ``processes`` times and, if one dies, all of them anew."""
+def by_torchrun(processes: int, restarts: int) -> None:
+    """Have torchrun start the present command ``processes`` times and, if one dies, all of them anew.
+
+    Raises `FeilunError` for a mistake that one of them has left, which is not tried again, or once they have died more than
+    ``restarts`` times.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
     cores = os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *(f"--nproc-per-node={processes}", f"--max-restarts={restarts}", "--module", "feilun"),
-        *sys.argv[1:],
-    ]
-    os.execv(sys.executable, command)
+    # Not torchrun's own restarts: it would try again whatever has been said.
+    options = ["--standalone", f"--nproc-per-node={processes}", "--max-restarts=0", "--module", "feilun"]
+    logging.disable()  # it tells a page of each process that has ended
+    with tempfile.TemporaryDirectory(prefix="feilun-") as folder:
+        left = Path(folder, "mistake.json")
+        os.environ[MISTAKE] = str(left)
+        for attempt in range(restarts + 1):
+            os.environ[RESTARTS] = str(attempt)
+            try:
+                run(parse_args([*options, *sys.argv[1:]]))
+                return
+            except SignalException as asked:  # which it has passed on
+                sys.exit(128 + asked.sigval)
+            except ChildFailedError as died:
+                if left.exists():
+                    raise FeilunError(**json.loads(left.read_text(encoding="utf-8"))) from None
+                if attempt == restarts:
+                    raise _died(*died.get_first_failure(), restarts) from None
+
+
+def _died(process: int, failure: Any, restarts: int) -> FeilunError:
+    en = zh = f"exit {failure.exitcode}"
+    if failure.exitcode < 0:
+        en, zh = f"signal {-failure.exitcode}", f"信号 {-failure.exitcode}"
+    return FeilunError(
+        f"Process {process} has died ({en}), after {restarts} restarts. Go on from the last checkpoint with --resume.",
+        f"进程 {process} 意外退出（{zh}），已重新开始 {restarts} 次。可用 --resume 从最近的检查点继续。",
+        code="process_died",
+    )
+
+
+@contextlib.contextmanager
+def mistakes_left() -> Generator[None]:
+    """For a process that `by_torchrun` has started: what the user can mend is left for it to say, and ends this process and
+    the others without a word. For any other process: nothing.
+    """
+    try:
+        yield
+    except Exception as error:
+        place = os.environ.get(MISTAKE)
+        if place is None:
+            raise
+        left = Path(place)
+        if (
+            not left.exists()
+        ):  # else it is of a process that was before, for whose want this one could not go on
+            _leave(error, left)
+        if not left.exists():
+            raise
+        sys.exit(1)
+
+
+def _leave(error: Exception, left: Path) -> None:
+    if isinstance(error, FeilunError):
+        said, code = error.text, error.code
+    elif isinstance(error, OSError) and error.errno in FULL:
+        said, code = explained(error), "disk_full"
+    else:
+        return
+    with contextlib.suppress(OSError):
+        write_atomically(left, json.dumps({"en": said.en, "zh": said.zh, "code": code}))
 
 
 def restarted() -> bool:
-    """Whether torchrun has started this process anew after one of them has died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    """Whether this process was started anew after one of them has died."""
+    return any(int(os.environ.get(name, "0")) > 0 for name in (RESTARTS, "TORCHELASTIC_RESTART_COUNT"))
 
 
 def on_ray(

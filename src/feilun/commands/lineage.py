@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,16 +17,18 @@ from feilun.text import FeilunError, Text, say
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:
-    from feilun.flywheel.lineage_forget import Plan
+    from feilun.flywheel.lineage_forget import Plan, Serving
     from feilun.flywheel.lineage_graph import Tree
 
 FORGET_HELP = say(
-    "Forget what a user said, a conversation, or a document: the source and all copies of its words are deleted, and "
-    "what was trained on it is marked, to be made anew.\n\n"
+    "Forget what a user said, or a conversation: the source and all copies of its words are deleted, what was trained on "
+    "it is marked, to be made anew, and a canary of it is withdrawn. Nothing of a document can be deleted here yet: what "
+    "was trained on it is only marked.\n\n"
     "Weights cannot be cut: `feilun rollback` to a release from before, then `feilun turn`. Backups, exports and files "
     "outside the workspace are yours to delete.\n\n"
     "Example: `feilun forget --user alice --dry-run`",
-    "忘记某个用户的发言、某个对话或某份文档：删除来源及其文字的所有副本，并标记由其训练出的内容，以便重新制作。\n\n"
+    "忘记某个用户的发言或某个对话：删除来源及其文字的所有副本，标记由其训练出的内容以便重新制作，并撤回由其制作的灰度版本。"
+    "目前尚不能在此删除文档内容，只会标记由其训练出的内容。\n\n"
     "权重无法剪除：请先用 `feilun rollback` 回到之前的版本，再运行 `feilun turn`。备份、导出文件和工作区以外的文件需自行删除。\n\n"
     "示例：`feilun forget --user alice --dry-run`",
 )
@@ -117,7 +120,10 @@ def forget(
         str | None,
         typer.Option(
             metavar=say("PATH", "路径"),
-            help=say("A text that a base model was trained on.", "训练基座模型所用的文本。"),
+            help=say(
+                "A text that a base model was trained on: what came of it is marked, nothing of it is deleted.",
+                "训练基座模型所用的文本：只标记由其产生的内容，不删除任何内容。",
+            ),
         ),
     ] = None,
     deleted: Annotated[
@@ -158,7 +164,10 @@ def forget(
         if not as_json:
             _list(made)
         if not (yes or dry_run):
-            typer.confirm(say("Forget it for good?", "确定永久忘记？"), abort=True)
+            asked = (
+                say("Mark it?", "确定标记？") if document else say("Forget it for good?", "确定永久忘记？")
+            )
+            typer.confirm(asked, abort=True)
             made, left = forgetting.forget(workspace, store, **what)
     finally:
         store.close()
@@ -167,7 +176,7 @@ def forget(
         typer.echo(json.dumps({**_row(made), "still_in": files}, ensure_ascii=False, indent=2))
         return
     if not dry_run:
-        typer.echo(say("Forgotten.", "已忘记。"))
+        typer.echo(say("Marked.", "已标记。") if document else say("Forgotten.", "已忘记。"))
         for path in left:
             typer.echo(
                 say(
@@ -250,7 +259,7 @@ def _list(made: Plan) -> None:
             )
         )
     for one in made.serving:
-        put(_what_to_do(one.model, one.release, one.clean))
+        put(_what_to_do(one))
     if made.why == "document":
         put(
             say(
@@ -263,7 +272,13 @@ def _list(made: Plan) -> None:
         )
 
 
-def _what_to_do(model: str, release: str, clean: str | None) -> str:
+def _what_to_do(one: Serving) -> str:
+    model, release, clean = one.model, one.release, one.clean
+    if one.canary:
+        return say(
+            f"To withdraw: {release}, the canary of {model}, which was made with it.",
+            f"将撤回：{model} 的灰度版本 {release}，它由其制作。",
+        )
     if clean is None:
         return say(
             f"{model} serves {release}, which was made with it, and has no earlier release: choose another model (feilun models default).",
@@ -287,5 +302,5 @@ def _row(made: Plan) -> dict[str, Any]:
         "artifacts": [{"kind": node.kind, "id": node.id, "name": node.name} for node in made.artifacts],
         "releases": [node.id for node in made.releases],
         "answers": made.answers,
-        "serving": [{"model": one.model, "release": one.release, "clean": one.clean} for one in made.serving],
+        "serving": [asdict(one) for one in made.serving],
     }

@@ -49,6 +49,7 @@ MAY_CHANGE = (
     "optimiser.lr",
     "optimiser.muon_lr",
     "optimiser.clip",
+    "optimiser.warmup",
     "rollout.penalty",
     "rollout.most",
 )
@@ -157,6 +158,7 @@ def train(
     else:
         if processes > 1 and not in_world():
             launch.by_torchrun(processes, restarts)
+            return
         plan = None if in_world() else _planned(asked, workspace, quiet=as_json)
         done = work(asked, workspace, resume or launch.restarted(), show)
         if done is None:  # what there is to say the first process says
@@ -164,6 +166,8 @@ def train(
         job, made = done
         if plan is not None and made is not None and (said := plan.after(job)):
             typer.echo(said, err=True)
+    if not as_json:
+        _tell_left_out(job)
     if made is None:
         tell_stopped(job)
     elif not as_json:
@@ -213,7 +217,9 @@ def _asked(
             f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
             code="no_sizes",
         )
-    return Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps, resume)
+    asked = Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps, resume)
+    asked.wanted()  # which says what is wrong before anything is begun
+    return asked
 
 
 def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_json: bool) -> None:
@@ -250,6 +256,17 @@ def _planned(asked: Asked | AskedPipeline, workspace: Workspace, *, quiet: bool)
     if said := plan.before():
         typer.echo(said, err=True)
     return plan
+
+
+def _tell_left_out(job: Job) -> None:
+    """Say on stderr what of the texts could not be read, if anything."""
+    for event in job.events():
+        if event["event"] == "left_out":
+            said = say(
+                f"Left out what could not be read, {event['count']} times; first: {event['first']}",
+                f"跳过无法读取的内容 {event['count']} 处；第一处：{event['first_zh']}",
+            )
+            typer.echo(said, err=True)
 
 
 @dataclass(frozen=True)
@@ -322,10 +339,9 @@ class Asked:
 
         try:
             made = _run(self.wanted(), self, job, workspace, world)
-        except FeilunError:
-            with contextlib.suppress(
-                OSError
-            ):  # the curves of a run that went wrong are those one wants to see
+        except (FeilunError, OSError):
+            # The curves of a run that went wrong are those one wants to see.
+            with contextlib.suppress(OSError):
                 report()
             raise
         report()
@@ -352,7 +368,7 @@ def work(
     """
     from feilun.train.distributed import joined
 
-    with joined() as world:
+    with joined() as world, launch.mistakes_left():
         job = Job.open(world.of_first(asked.job(workspace, resume).folder if world.first else workspace.path))
         if not world.first:
             with job.helping():

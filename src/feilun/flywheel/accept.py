@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
-from feilun.data import pii
-from feilun.evaluate.wording import normalise
+from feilun.flywheel.build import plain, question_key
+from feilun.flywheel.queue import disputed_questions, personal
 from feilun.flywheel.recipe import ReviewRecipe, Rule
 from feilun.store import LOCAL_OWNER
 from feilun.store.reviews import Item, decide, items
 
 REVIEWER = "rule:"
 """Before a rule's name, where a decision names its reviewer."""
-
-_Key = tuple[str, ...]
 
 
 def accept_by_rules(session: Session, recipe: ReviewRecipe) -> Counter[Rule]:
@@ -34,12 +32,12 @@ def accept_by_rules(session: Session, recipe: ReviewRecipe) -> Counter[Rule]:
 def by_rule(everything: Sequence[Item], recipe: ReviewRecipe) -> dict[str, Rule]:
     """By the id of each pending item that a rule accepts: the first such rule. ``everything``: items of all states."""
     standing = [item for item in everything if item.state != "rejected"]
-    disputed = _disputed(everything)
+    disputed = disputed_questions(everything)
     room = Counter(item.feedback.user for item in everything if item.state == "accepted")
     accepts = {rule: _RULES[rule](standing) for rule in recipe.accept}
     chosen: dict[str, Rule] = {}
     for item in everything:
-        if item.state != "pending" or _asked(item) in disputed or _personal(item):
+        if item.state != "pending" or question_key(item) in disputed or personal(item):
             continue
         rule: Rule | None = next((rule for rule in recipe.accept if item.id in accepts[rule]), None)
         user = item.feedback.user
@@ -74,43 +72,9 @@ _RULES: dict[Rule, Callable[[Sequence[Item]], set[str]]] = {
 
 def _by_two(found: Iterable[Item]) -> set[str]:
     """Those with whose question and answer another person agrees."""
-    alike: dict[_Key, list[Item]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in found:
-        alike[*_asked(item), _plain(item.answer or "")].append(item)
+        alike[question_key(item), plain(item.answer or "")].append(item)
     return {
         item.id for group in alike.values() if len({one.feedback.user for one in group}) > 1 for item in group
     }
-
-
-def _disputed(everything: Iterable[Item]) -> set[_Key]:
-    """Questions to which people want different answers, or one that somebody calls bad or a reviewer has rejected."""
-    wanted: dict[_Key, dict[str, str]] = defaultdict(dict)  # by question and person: the newest counts
-    bad: dict[_Key, set[str]] = defaultdict(set)
-    for item in everything:
-        if item.feedback.rating == -1:
-            bad[_asked(item)].add(_plain(item.message.content))
-        if item.answer and item.state == "rejected":
-            bad[_asked(item)].add(_plain(item.answer))
-        elif item.answer:
-            wanted[_asked(item)][item.feedback.user] = _plain(item.answer)
-    found = {asked: set(answers.values()) for asked, answers in wanted.items()}
-    return {asked for asked, answers in found.items() if len(answers) > 1 or answers & bad[asked]}
-
-
-def _asked(item: Item) -> _Key:
-    """The conversation up to the question, however it is spaced and written in upper or lower case."""
-    return tuple(
-        _plain(text) for text in (item.message.params.get("system") or "", *_before(item), item.question)
-    )
-
-
-def _before(item: Item) -> list[str]:
-    return [row.content for row in item.before[:-1]]
-
-
-def _personal(item: Item) -> bool:
-    return any(pii.find(text) for text in (*_before(item), item.question, item.answer or ""))
-
-
-def _plain(text: str) -> str:
-    return " ".join(normalise(text).split())

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from feilun.evaluate.wording import normalise
 from feilun.flywheel.neighbours import neighbour, subject
 from feilun.flywheel.recipe import BuildRecipe, Objective
 from feilun.flywheel.reword import Reworded, essence, rewordings
+from feilun.store import LOCAL_OWNER
 from feilun.store.reviews import Item
 from feilun.workspace import Manifest, new_artifact, sha256_file
 
@@ -36,6 +37,9 @@ SETS: dict[Objective, str] = {"sft": "sft.jsonl", "dpo": "preference.jsonl", "kt
 """What each objective learns from."""
 
 FILES = (*SETS.values(), "asked.jsonl", "heldout.jsonl", "heldout-preference.jsonl", "heldout-kto.jsonl")
+
+LEAST_HELDOUT = 8
+"""Items that are held out if any are: of fewer than five no test can tell anything, and some go wrong by chance."""
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Built:
     heldout_preference: list[Row] = field(default_factory=list[Row])
     heldout_kto: list[Row] = field(default_factory=list[Row])
     repeated: int = 0
-    """Items whose question a later item answers, or whose answer a later item has a thumb on."""
+    """Items that do not count, since of those with the same question, or with a thumb on the same answer, another does."""
     masked: int = 0
     """Items in which personal data was masked."""
 
@@ -87,27 +91,25 @@ def build(
     rewritten: Mapping[str, Sequence[Reworded]] = MappingProxyType({}),
 ) -> Built:
     """Examples of ``items`` (each has an answer to learn, or a thumb that stands alone), and beside them what is to stay as
-    it is: neighbours of the corrected questions, and as many of ``replay`` as the recipe asks for.
+    it is: neighbours of the corrected questions, and as many of ``replay`` as the recipe asks for, without what is taught
+    anew.
 
     ``rewritten``: more wordings of an item's question, by its id (`feilun.flywheel.rewrite`). The same arguments give the
     same rows in the same order.
     """
     built = Built()
-    latest: dict[str, Item] = {}
     words = [item for item in items if item.answer]
-    for item in words:  # oldest first: of two answers to one question the later one counts
-        latest[_key(item)] = item
-    built.repeated = len(words) - len(latest)
-    apart = _held_out([item for item in latest.values() if item.corrected], recipe)
+    counting = _counting(words, question_key)
+    built.repeated = len(words) - len(counting)
+    apart = _held_out([item for item in counting if item.corrected], recipe)
     chance = random.Random(recipe.seed)
     kept: list[Row] = []
-    for item in latest.values():
+    for item in counting:
         messages, answer = conversation(item), pii.mask(item.answer or "")
-        spoken = [message["content"] for message in messages]
-        built.masked += spoken != _spoken(item) or answer != item.answer
+        built.masked += _contents(messages) != spoken(item) or answer != item.answer
         row: Row = {
             "messages": [*messages, {"role": "assistant", "content": answer}],
-            "lang": language(spoken[-1]),
+            "lang": language(messages[-1]["content"]),
             "item": item.id,
         }
         if item.corrected:
@@ -118,16 +120,15 @@ def build(
             continue
         learnt: list[Row] = [{**row, "rule": "asked"}]
         if item.corrected:
-            for reworded in _distinct(
-                [*rewordings(spoken[-1], recipe.rewordings), *rewritten.get(item.id, ())]
-            ):
+            for reworded in _reworded(row, recipe, rewritten):
                 said = [*messages[:-1], {"role": "user", "content": reworded.text}, row["messages"][-1]]
                 learnt.append({**row, "messages": said, "rule": reworded.rule})
             kept += islice(_neighbours(learnt, chance), recipe.neighbours)
         built.sft += learnt
         built.preference += pairs
     _add_thumbs(built, items, recipe)
-    built.sft += [*kept, *_replayed(replay, round(len(built.sft) * recipe.replay), recipe.seed)]
+    others = _without(replay, _taught(built, recipe, rewritten))
+    built.sft += [*kept, *_replayed(others, round(len(built.sft) * recipe.replay), recipe.seed)]
     return built
 
 
@@ -160,11 +161,24 @@ def read(path: Path) -> list[Row]:
 
 def conversation(item: Item) -> list[dict[str, str]]:
     """What was said up to the question, as it would be learnt, personal data masked."""
-    system = item.message.params.get("system")
-    said = [{"role": "system", "content": system}] if system else []
-    said += [{"role": row.role, "content": row.content} for row in item.before[:-1]]
-    said.append({"role": "user", "content": item.question})
-    return [{**message, "content": pii.mask(message["content"])} for message in said]
+    roles = [*(["system"] if _system(item) else []), *(row.role for row in item.before[:-1]), "user"]
+    said = zip(roles, spoken(item), strict=True)
+    return [{"role": role, "content": pii.mask(text)} for role, text in said]
+
+
+def spoken(item: Item) -> list[str]:
+    """The texts of `conversation` as they were said, the question as it would be learnt."""
+    return [*_system(item), *(row.content for row in item.before[:-1]), item.question]
+
+
+def question_key(item: Item) -> str:
+    """The conversation up to the question, however it is spaced and written in upper or lower case."""
+    return "\0".join(plain(text) for text in spoken(item))
+
+
+def plain(text: str) -> str:
+    """Without what makes no other text of it: spacing, width, upper or lower case."""
+    return " ".join(normalise(text).split())
 
 
 def language(text: str) -> str:
@@ -173,37 +187,55 @@ def language(text: str) -> str:
     return "zh" if 2 * han >= sum(letter.isalpha() for letter in text) - han and han else "en"
 
 
-def _spoken(item: Item) -> list[str]:
+def _system(item: Item) -> list[str]:
+    """The system prompt, if there is one."""
     system = item.message.params.get("system")
-    return [*([system] if system else []), *(row.content for row in item.before[:-1]), item.question]
+    return [system] if system else []
 
 
-def _key(item: Item) -> str:
-    return "\0".join(normalise(text.strip()) for text in _spoken(item))
+def _contents(messages: Iterable[dict[str, str]]) -> list[str]:
+    return [message["content"] for message in messages]
+
+
+def _question(row: Row) -> str:
+    return row["messages"][-2]["content"]
+
+
+def _counting(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[Item]:
+    """Of those with one key (``items``: oldest first) the one that counts: the local owner's, else the newest."""
+    found: dict[Hashable, Item] = {}
+    for item in items:
+        mine = key(item)
+        before = found.get(mine)
+        if before is None or before.feedback.user != LOCAL_OWNER or item.feedback.user == LOCAL_OWNER:
+            found[mine] = item
+    return list(found.values())
 
 
 def _held_out(items: Collection[Item], recipe: BuildRecipe) -> set[str]:
-    """Those that judge and are not learnt: by a hash, so that an item stays on its side in later turns."""
+    """Those that judge and are not learnt: a share, taken in the order of a hash of the question, so that nearly all stay
+    on their side in later turns."""
     if len(items) < recipe.heldout_from:
         return set()
 
-    def share(item: Item) -> float:
-        return int.from_bytes(hashlib.sha256(_key(item).encode()).digest()[:8]) / 2**64
+    def place(item: Item) -> bytes:
+        return hashlib.sha256(question_key(item).encode()).digest()
 
-    return {item.id for item in items if share(item) < recipe.heldout}
+    least = min(LEAST_HELDOUT, len(items) // 2)  # a recipe may hold out some of a few
+    wanted = max(round(recipe.heldout * len(items)), least)
+    return {item.id for item in sorted(items, key=place)[:wanted]}
 
 
 def _add_thumbs(built: Built, items: Sequence[Item], recipe: BuildRecipe) -> None:
-    """Answers whose thumb stands alone; of two thumbs on one answer to one question the later counts."""
+    """Answers whose thumb stands alone; of several on one answer to one question one counts."""
     alone = [item for item in items if item.thumb is not None]
-    latest = {(_key(item), normalise(item.message.content.strip())): item for item in alone}
-    built.repeated += len(alone) - len(latest)
-    apart = _held_out(latest.values(), recipe)
-    for item in latest.values():
+    counting = _counting(alone, lambda item: (question_key(item), plain(item.message.content)))
+    built.repeated += len(alone) - len(counting)
+    apart = _held_out(counting, recipe)
+    for item in counting:
         messages, answer = conversation(item), pii.mask(item.message.content)
         if item.answer is None:  # a praised one has been counted above
-            spoken = [message["content"] for message in messages]
-            built.masked += spoken != _spoken(item) or answer != item.message.content
+            built.masked += _contents(messages) != spoken(item) or answer != item.message.content
         (built.heldout_kto if item.id in apart else built.kto).append(
             {
                 "messages": [*messages, {"role": "assistant", "content": answer}],
@@ -227,6 +259,13 @@ def _preferences(item: Item, messages: list[dict[str, str]], answer: str) -> Ite
             }
 
 
+def _reworded(
+    row: Row, recipe: BuildRecipe, rewritten: Mapping[str, Sequence[Reworded]]
+) -> Iterator[Reworded]:
+    """Other wordings of a row's question."""
+    return _distinct([*rewordings(_question(row), recipe.rewordings), *rewritten.get(row["item"], ())])
+
+
 def _distinct(wordings: Iterable[Reworded]) -> Iterator[Reworded]:
     """Each once, the first of those that differ in nothing that matters."""
     seen: set[str] = set()
@@ -248,10 +287,24 @@ def _neighbours(learnt: list[Row], chance: random.Random) -> Iterator[Row]:
             yield {**row, "messages": messages, "rule": "neighbour", "keep": True}
 
 
+def _taught(built: Built, recipe: BuildRecipe, rewritten: Mapping[str, Sequence[Reworded]]) -> set[str]:
+    """The questions that are learnt or judge, in all their wordings, but for what makes no other wording."""
+    rows = [*built.sft, *built.heldout, *built.kto, *built.heldout_kto]
+    apart = [one.text for row in built.heldout for one in _reworded(row, recipe, rewritten)]
+    return {essence(text) for text in [*map(_question, rows), *apart]}
+
+
+def _without(rows: Sequence[Row], taught: Collection[str]) -> list[Row]:
+    """``rows`` that ask for nothing that is ``taught``: kept as it was it would be trained against itself. What an earlier
+    turn taught in several wordings goes with any of them."""
+    again = {row["item"] for row in rows if "item" in row and essence(_question(row)) in taught}
+    return [row for row in rows if row.get("item") not in again and essence(_question(row)) not in taught]
+
+
 def _replayed(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
-    """``wanted`` rows: what earlier turns taught (it has an ``item``) comes first, the rest at random."""
+    """``wanted`` rows: what earlier turns taught (it has an ``item``), as it was asked, comes first, the rest at random."""
     chance = random.Random(seed)
-    taught = [row for row in rows if "item" in row]
+    taught = [row for row in rows if row.get("rule") == "asked"]
     others = [row for row in rows if "item" not in row]
     chosen = chance.sample(taught, min(wanted, len(taught)))
     chosen += chance.sample(others, min(wanted - len(chosen), len(others)))

@@ -39,7 +39,11 @@ router = APIRouter(
 
 @router.get("", summary="How the default model's canary does")
 async def show(request: Request, services: Context) -> dict[str, Any]:
-    """`canary` is null while there is none. `state` is that of its engine: until it is ready the present release answers."""
+    """`canary` is null while there is none. `state` is that of its engine: until it is ready the present release answers.
+
+    `waits_for` is what the canary lacks to take over by its votes: `votes` of its own, `present_votes`, or a `share` of
+    thumbs up that is not far below the present release's.
+    """
     registry = services.pool.registry
     now = await asyncio.to_thread(standing, registry, services.store, registry.default().name)
     if now is None:

@@ -200,7 +200,7 @@ def estimate(
     ]
     train_s = sum(stage.train_s for stage in learning)
     gate_s = rates.per_question * questions
-    corrected = len(built.asked) + len(built.heldout)
+    corrected = len(built.asked)
     told = [verdict for _, verdict in earlier if not verdict.held_out]
     target = [part for verdict in told for part in verdict.parts if part.part == "target"]
     right = RIGHT + sum(part.after for part in target)
@@ -257,7 +257,7 @@ def _questions(workspace: Workspace, release: Release, recipe: TurnRecipe, built
     """How many the gate asks: the suite and the corrected ones, each of both releases, if not asked before."""
     suite = read_questions(Path(recipe.gate.suite) if recipe.gate.suite else shipped("eval/regression.jsonl"))
     asked = [[message.model_dump() for message in question.messages] for question in suite]
-    target = [row["messages"][:-1] for row in built.heldout or built.asked]
+    target = [row["messages"][:-1] for row in (*built.asked, *built.heldout)]
     new = unanswered(workspace.path / "answers", release, asked + target, max_tokens=recipe.gate.max_tokens)
     return new + len(asked) + len(target)
 

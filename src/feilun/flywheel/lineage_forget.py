@@ -19,12 +19,13 @@ from feilun.flywheel import lineage_cut as cutting
 from feilun.flywheel.lineage import read_graph
 from feilun.flywheel.lineage_graph import Graph, Node
 from feilun.flywheel.lineage_reading import TAINTED, read_answers
+from feilun.flywheel.promote import end_canary
 from feilun.flywheel.turn import KIND, turning
 from feilun.jobs import Job
 from feilun.registry import Registry
 from feilun.store import Store
 from feilun.store.forgetting import Stored, Whose, compact, erase, stored, words
-from feilun.store.served import history
+from feilun.store.served import history, line
 from feilun.text import FeilunError
 from feilun.workspace import Workspace, write_atomically
 
@@ -40,6 +41,8 @@ class Serving:
     release: str
     clean: str | None
     """The newest release of that model before it that is not tainted; None if there is none."""
+    canary: bool = False
+    """It answers a share; forgetting withdraws it."""
 
 
 @dataclass
@@ -135,6 +138,8 @@ def forget(
             if document is None:
                 compact(store)  # which a call before may not have come to
             raise
+        if not _withdraw(workspace, store, made):  # a canary has taken over since
+            made = plan(workspace, store, user=user, conversation=conversation, document=document)
         opinions = made.stored.opinions
         cut = cutting.gather(workspace.path, opinions)
         with store.reading() as session:
@@ -183,6 +188,15 @@ def _mark(folder: Path, workspace: Workspace, made: Plan) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def _withdraw(workspace: Workspace, store: Store, made: Plan) -> bool:
+    """Let no canary go on that is tainted. False: one had ended already."""
+    registry = Registry(workspace)
+    tainted = {one.release for one in made.serving if one.canary}
+    running = [canary for canary in registry.canaries() if canary.release.id in tainted]
+    ended = [end_canary(registry, store, canary, take_over=False) for canary in running]
+    return all(ended) and len(ended) == len(tainted)
+
+
 def _take_apart(workspace: Path, turn: str) -> None:
     stages = [path for path in (workspace / "runs" / turn).iterdir() if path.is_dir()]
     # The data set last: while it is there the turn is found again.
@@ -204,7 +218,9 @@ def _is_unfinished(workspace: Workspace, turn: str) -> bool:
 
 def _adapters_in_use(workspace: Workspace, session: Session) -> set[str]:
     """Names of the folders whose adapters serve or have served: a turn may be killed just after its promotion."""
-    known = [release.adapter for release in Registry(workspace).releases()]
+    registry = Registry(workspace)
+    known = [release.adapter for release in registry.releases()]
+    known += [canary.release.adapter for canary in registry.canaries()]
     known += [row.release.get("adapter") for row in history(session)]
     return {Path(adapter).parent.name for adapter in known if adapter is not None}
 
@@ -222,12 +238,15 @@ def _without_source(graph: Graph) -> list[str]:
 
 
 def _serving(workspace: Workspace, session: Session, tainted: set[str]) -> list[Serving]:
+    registry = Registry(workspace)
+    serving = [(release, False) for release in registry.releases()]
+    serving += [(canary.release, True) for canary in registry.canaries()]
     found: list[Serving] = []
-    for release in Registry(workspace).releases():
+    for release, canary in serving:
         if release.id in tainted:
-            rows = reversed(history(session, release.name))
+            rows = reversed(line(session, release.name))  # which is what a rollback goes back through
             clean = next((row.release_id for row in rows if row.release_id not in tainted), None)
-            found.append(Serving(release.name, release.id, clean))
+            found.append(Serving(release.name, release.id, clean, canary))
     return found
 
 

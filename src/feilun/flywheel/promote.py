@@ -7,35 +7,41 @@ that comes (`catch_up`). A running server sees the pointer at its next request.
 
 from __future__ import annotations
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from feilun.registry import Canary, Registry, Release
 from feilun.registry.canary import canary_running
 from feilun.store import Store
 from feilun.store.served import Reason, history, line, note_served, serving_now
+from feilun.store.tables import Conversation, Message, Served
 from feilun.text import FeilunError
 
 
-def promote(registry: Registry, store: Store, release: Release, turn: str) -> None:
+def promote(
+    registry: Registry, store: Store, release: Release, turn: str, instead_of: Release | None = None
+) -> None:
     """Let ``release`` serve under its name from now on. Done again it changes nothing, whatever has come after it.
 
-    Raises `FeilunError` (409) while a canary of the model is running.
+    ``instead_of``: the release that the turn began with. Raises `FeilunError` (409) if another one serves by now, and
+    while a canary of the model is running.
     """
     with registry.deciding():
-        if not _ready(registry, store, release.name, turn):
+        if not _ready(registry, store, release, turn, instead_of):
             return
         registry.replace(release)
         with store.writing() as session:
             _note(session, release, "turn", turn)
 
 
-def begin_canary(registry: Registry, store: Store, canary: Canary) -> None:
+def begin_canary(registry: Registry, store: Store, canary: Canary, instead_of: Release | None = None) -> None:
     """Let ``canary`` answer its share of the conversations. Done again it changes nothing, also if it has ended since.
 
-    Raises `FeilunError` (409) while another canary of the model is running.
+    ``instead_of``: the release that the turn began with. Raises `FeilunError` (409) if another one serves by now, and
+    while another canary of the model is running.
     """
     with registry.deciding():
-        if not _ready(registry, store, canary.release.name, canary.turn):
+        if not _ready(registry, store, canary.release, canary.turn, instead_of):
             return
         registry.begin_canary(canary)
         with store.writing() as session:
@@ -118,33 +124,74 @@ def _catch_up(registry: Registry, store: Store, name: str) -> None:
     present, canary = registry.serving(name)
     with store.reading() as session:
         last = serving_now(session, name)
-        served = {row.release_id for row in history(session, name)}
+        before = [(row.release_id, row.release) for row in line(session, name)]
     if last is None:
         return
     if canary is not None:
         missing: tuple[Release, Reason, str | None] = (canary.release, "canary", canary.turn)
     elif last.reason != "canary":
-        if present.id == last.release_id or present.id not in served:
-            return  # a new one is written by the turn that made it, when it goes on
+        if present.id == last.release_id or all(present.id != id for id, _ in before):
+            return  # a new one is written by the turn that made it, when it goes on, or by the next one
         missing = (present, "rollback", None)
     elif present.id == last.release_id:
         missing = (present, "canary_promoted", last.turn)
-    else:
+    elif not before or present.id == before[-1][0]:
         missing = (present, "canary_withdrawn", None)
+    else:  # a model that was removed took its canary along; what was added under its name served later
+        missing = (Release.model_validate(before[-1][1]), "canary_withdrawn", None)
     with store.writing() as session:
         _note(session, *missing)
 
 
-def _ready(registry: Registry, store: Store, name: str, turn: str) -> bool:
-    """Make the history fit for the next row. False: it has what this turn made already."""
+def _ready(registry: Registry, store: Store, made: Release, turn: str, instead_of: Release | None) -> bool:
+    """Make the history fit for the next row. False: it has what this turn made already. Raises as `promote` does."""
+    name = made.name
     _catch_up(registry, store, name)
+    present = registry.get(name)
     with store.writing() as session:
-        if serving_now(session, name) is None:
-            _note(session, registry.get(name), "first", None)
-        return all(row.turn != turn for row in history(session, name))
+        if any(row.turn == turn for row in history(session, name)):
+            return False
+        if present.id == made.id:  # the turn was killed between the pointer and its row
+            return True
+        if instead_of is not None and present.id != instead_of.id:
+            raise _changed(present, instead_of, turn)
+        before = line(session, name)
+        if not before or before[-1].release_id != present.id:
+            _note_present(session, present)
+        return True
 
 
-def _note(session: Session, release: Release, reason: Reason, turn: str | None) -> None:
+def _changed(present: Release, instead_of: Release, turn: str) -> FeilunError:
+    return FeilunError(
+        f"{present.name} serves {present.id} now, but {turn} was made to follow {instead_of.id}: it would undo what was "
+        "decided since. Begin a new turn: feilun turn",
+        f"{present.name} 现为 {present.id}，而 {turn} 是基于 {instead_of.id} 制作的，上线会撤销此后的决定。"
+        "请开始新的一轮：feilun turn",
+        status=409,
+        code="release_changed",
+    )
+
+
+def _note_present(session: Session, present: Release) -> None:
+    """Record a release that no turn has made: the first of its model, or one that was added in place of a removed one."""
+    last = serving_now(session, present.name)
+    row = _note(session, present, "first", None)
+    if row.reason == "first":
+        row.since_ms = _began(session, present, last.since_ms if last else 0) or row.since_ms
+
+
+def _began(session: Session, release: Release, after_ms: int) -> int | None:
+    """When a release began to serve, as far as the store knows: with its first answer, or with the workspace."""
+    written = select(func.min(Message.created_ms)).where(
+        Message.model == release.name, Message.release == release.id, Message.created_ms >= after_ms
+    )
+    answered = session.scalar(written)
+    if answered is not None or after_ms:
+        return answered
+    return session.scalar(select(func.min(Conversation.created_ms)))
+
+
+def _note(session: Session, release: Release, reason: Reason, turn: str | None) -> Served:
     # The key of an upstream does not belong in a history.
     whole = release.model_dump(mode="json", exclude={"api_key"})
-    note_served(session, release.name, release.id, whole, reason=reason, turn=turn)
+    return note_served(session, release.name, release.id, whole, reason=reason, turn=turn)

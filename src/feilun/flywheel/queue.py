@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from feilun.data import pii
-from feilun.evaluate.wording import normalise
+from feilun.flywheel.build import plain, question_key, spoken
 from feilun.store.reviews import Item, Kind, State
 
 ALIKE = 0.7
@@ -41,7 +41,7 @@ class Queued:
     group: str
     """Id of the first item whose question is nearly the same, be it in the queue or decided already."""
     disputed: bool
-    """Whether people disagree about the answer, or about what it should have been."""
+    """Whether people disagree about the answer, or about what is to be answered, be it here or where the same was asked."""
     personal: list[str]
     """Kinds of personal data in what would be learnt, which is masked when the data set is built."""
 
@@ -53,24 +53,46 @@ def ranked(everything: Sequence[Item], state: State | None = None) -> list[Queue
     """
     groups = _groups(everything)
     asked = _asked(everything, groups)
-    disputed = _disputed(everything)
+    answers, questions = _disputed_answers(everything), disputed_questions(everything)
     queue: list[Queued] = []
     for item in everything:
         if state not in (None, item.state):
             continue
         group = groups[item.id]
         value = WORTH[item.kind] + REPEATED * min(math.log2(asked[group]), MOST_REPEATED)
-        value += DISAGREEMENT * (item.feedback.message_id in disputed)
-        found = pii.find(f"{item.question}\n{item.answer or item.suggestion or ''}")
-        personal = sorted({one.kind for one in found})
-        queue.append(Queued(item, value, group, item.feedback.message_id in disputed, personal))
+        disputed = item.feedback.message_id in answers or question_key(item) in questions
+        value += DISAGREEMENT * disputed
+        queue.append(Queued(item, value, group, disputed, sorted(personal(item))))
     best: dict[str, float] = defaultdict(float)
     for one in queue:
         best[one.group] = max(best[one.group], one.value)
     return sorted(queue, key=lambda one: (-best[one.group], one.group, -one.value, one.item.feedback.seq))
 
 
-def _disputed(items: Sequence[Item]) -> set[str]:
+def personal(item: Item) -> set[pii.Kind]:
+    """Kinds of personal data in what would be learnt: the whole conversation, the system prompt too, and the answer."""
+    learnt = [*spoken(item), item.answer or item.suggestion or ""]
+    return {found.kind for text in learnt for found in pii.find(text)}
+
+
+def disputed_questions(items: Iterable[Item]) -> set[str]:
+    """Keys of the questions to which people want different answers, or one that somebody calls bad or a reviewer has
+    rejected."""
+    wanted: dict[str, dict[str, str]] = defaultdict(dict)  # by question and person: the newest counts
+    bad: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        question = question_key(item)
+        if item.feedback.rating == -1:
+            bad[question].add(plain(item.message.content))
+        if item.answer and item.state == "rejected":
+            bad[question].add(plain(item.answer))
+        elif item.answer:
+            wanted[question][item.feedback.user] = plain(item.answer)
+    found = {question: set(answers.values()) for question, answers in wanted.items()}
+    return {question for question, answers in found.items() if len(answers) > 1 or answers & bad[question]}
+
+
+def _disputed_answers(items: Sequence[Item]) -> set[str]:
     """Ids of the answers about which people disagree: one likes what another does not, or they correct it differently."""
     ratings: dict[str, set[int]] = defaultdict(set)
     corrections: dict[str, set[str]] = defaultdict(set)
@@ -79,7 +101,7 @@ def _disputed(items: Sequence[Item]) -> set[str]:
         if said.rating is not None:
             ratings[said.message_id].add(said.rating)
         if said.correction is not None:
-            corrections[said.message_id].add(" ".join(normalise(said.correction).split()))
+            corrections[said.message_id].add(plain(said.correction))
     return {id for found in (ratings, corrections) for id, said in found.items() if len(said) > 1}
 
 
@@ -121,5 +143,5 @@ def _alike(one: set[str], other: set[str]) -> bool:
 
 def triples(text: str) -> set[str]:
     """Runs of three characters, with the spaces before and behind; case and width make no difference."""
-    padded = f"  {' '.join(normalise(text).split())} "
+    padded = f"  {plain(text)} "
     return {padded[at : at + 3] for at in range(len(padded) - 2)}

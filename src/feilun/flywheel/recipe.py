@@ -147,7 +147,7 @@ class PromoteRecipe(_Part):
     canary: float = Field(default=0, ge=0, le=0.5)
     """Share of the conversations that it answers first, beside the present release; 0: it takes over at once."""
     votes: int = Field(default=40, gt=0)
-    """Thumbs on the canary's answers after which it takes over, unless it was found worse before."""
+    """Thumbs on the answers of each after which it takes over, unless it does worse (`feilun.flywheel.canary`)."""
     per_user: int = Field(default=5, gt=0)
     """Votes of one person, the local owner aside, that count in a day."""
     alpha: float = Field(default=0.05, gt=0, lt=1)

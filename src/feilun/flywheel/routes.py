@@ -21,7 +21,7 @@ from feilun.flywheel.listing import listed
 from feilun.flywheel.promote import roll_back
 from feilun.flywheel.queue import ranked
 from feilun.flywheel.recipe import turn_recipe
-from feilun.flywheel.turn import KIND
+from feilun.flywheel.turn import KIND, discard, unfinished
 from feilun.jobs import Event, Job, list_jobs
 from feilun.serve.context import Context, JsonRoute, Services
 from feilun.store import LOCAL_OWNER
@@ -55,6 +55,7 @@ async def overview(services: Context) -> dict[str, Any]:
     with contextlib.suppress(FeilunError):  # what is wrong the turn will say
         like = await asyncio.to_thread(estimate, services.workspace, services.store, recipe, release.name)
     turns = await asyncio.to_thread(_turns, services)
+    waiting = await asyncio.to_thread(unfinished, services.workspace, services.store)
     return {
         "items": count,
         "least": recipe.review.least,
@@ -63,6 +64,7 @@ async def overview(services: Context) -> dict[str, Any]:
         "model": release.name,
         "release": release.id,
         "turns": [_turn(services, job) for job in reversed(turns[-20:])],
+        "unfinished": waiting.id if waiting and waiting.state != "running" else None,
         "history": [
             {
                 "model": row.model,
@@ -102,7 +104,7 @@ async def decision(feedback_id: str, body: DecisionRequest, services: Context) -
     return {"id": row.id, "feedback_id": row.feedback_id, "decision": row.decision}
 
 
-@router.post("/turns", status_code=202, summary="Begin a turn, or go on with one that was interrupted")
+@router.post("/turns", status_code=202, summary="Begin a turn, or go on with the unfinished one")
 async def begin(request: Request, services: Context) -> dict[str, Any]:
     """The turn is a process of its own: it outlives the server. Its course is in `turns` of `/api/flywheel`."""
     command = [sys.executable, "-m", "feilun", "-w", str(services.workspace.path), "turn", "--json"]
@@ -134,6 +136,14 @@ async def begin(request: Request, services: Context) -> dict[str, Any]:
         return _turns(services)[-1].id
 
     return {"id": await asyncio.to_thread(start)}
+
+
+@router.post(
+    "/turns/{turn_id}/discard", summary="Give the unfinished turn up: what it took waits for another one"
+)
+async def give_up(turn_id: str, services: Context) -> dict[str, Any]:
+    job, count = await asyncio.to_thread(discard, services.workspace, services.store, turn_id)
+    return {"id": job.id, "items": count}
 
 
 @router.get("/turns/{turn_id}", summary="A turn's events, verdict, and the answers that changed")
@@ -175,6 +185,7 @@ def _turn(services: Services, job: Job) -> dict[str, Any]:
         "created": job.record.created,
         "last": job.last(),
         "passed": verdict.passed if verdict else None,
+        "discarded": job.last("discarded") is not None,
         "words": _both(verdict.words()) if verdict else [],
     }
 

@@ -14,6 +14,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from feilun.data import pii
 from feilun.evaluate.questions import Answer, Question, read_questions
@@ -27,17 +28,24 @@ from feilun.flywheel.replay import replay
 from feilun.flywheel.reword import Reworded
 from feilun.flywheel.rewrite import rewrite
 from feilun.flywheel.stages import stages, teaches
-from feilun.jobs import Job
+from feilun.jobs import Job, list_jobs
 from feilun.recipe import shipped
 from feilun.registry import Canary, Registry, Release
 from feilun.store import Store
 from feilun.store.reviews import Item, give_back, items, take
-from feilun.store.served import line
+from feilun.store.served import history, line
 from feilun.store.tables import now_ms
 from feilun.text import FeilunError
 from feilun.workspace import MANIFEST, Manifest, Workspace, new_artifact, sha256_file, write_atomically
 
 KIND = "turn"
+
+Step = Literal["collect", "build", "train", "gate"]
+"""A step after which a turn may stop."""
+
+
+class _Stopped(Exception):
+    """The turn was asked to stop."""
 
 
 @dataclass
@@ -50,25 +58,49 @@ class Turn:
     recipe: TurnRecipe
     model: str
     """Which of the workspace's models learns."""
+    until: Step | None = None
+    """After which step to stop, as if asked to."""
 
     @property
     def name(self) -> str:
         return self.job.id
 
     def run(self) -> Verdict | None:
-        """All steps that are not done yet. None: the job was asked to stop before its end."""
+        """All steps that are not done yet. None: the job was asked to stop before its end, or is done with ``until``."""
+        need_learner(self._before)
         suite = self._suite()  # a fault in it is known before the long work
-        self._collect()
-        self._build()
-        if not self._train():
+        try:
+            self._collect()
+            self._may_stop("collect")
+            self._build()
+            self._may_stop("build")
+            if not self._train():
+                return None
+            self._may_stop("train")
+            verdict = self._gate(suite)
+            if verdict.passed:
+                self._may_stop("gate")
+                self._promote()
+            else:
+                self._give_back()
+        except _Stopped:
             return None
-        verdict = self._gate(suite)
-        if verdict.passed:
-            self._promote()
-        else:
-            with self.store.writing() as session:
-                give_back(session, self.name)
+        except FeilunError as error:
+            if error.code == "release_changed":  # it would fail again: the next turn must not wait for it
+                self._give_back()
+            raise
         return verdict
+
+    def _give_back(self) -> None:
+        with self.store.writing() as session:
+            give_back(session, self.name)
+
+    def _may_stop(self, done: Step | None = None) -> None:
+        """Raises `_Stopped` if the job is asked to stop, or ``done`` was the last step to do."""
+        if done is not None and done == self.until:
+            self.job.stop()
+        if self.job.stop_wanted:
+            raise _Stopped
 
     # The steps.
 
@@ -136,16 +168,15 @@ class Turn:
 
     def _judged(self, asked: Sequence[Question], suite: Sequence[Question], level: float) -> Verdict:
         """Of so many questions of the suite."""
-        apart = build.read(self._dataset / "heldout.jsonl")
-        target = apart or build.read(self._dataset / "asked.jsonl")
-        questions = _questions(asked, target)
+        target, apart = (build.read(self._dataset / name) for name in ("asked.jsonl", "heldout.jsonl"))
+        questions = _questions(asked, [*target, *apart])
         return judge(
             target,
             asked,
             self._answers(self._before, questions),
             {key: new[0] for key, new in self._answers(self._candidate, questions, candidate=True).items()},
             margin=self.recipe.gate.margin,
-            held_out=bool(apart),
+            heldout=apart,
             level=level,
             left=len(suite) - len(asked),
             noise=measured(suite, self._before.sha256),
@@ -161,6 +192,7 @@ class Turn:
         def done(count: int, of: int) -> None:
             if count % 20 == 0 or count == of:
                 self.job.emit("asked", release=release.id, candidate=candidate, step=count, steps=of)
+            self._may_stop()
 
         rules = self.recipe.gate
         folder = self.workspace.path / "answers"
@@ -169,7 +201,7 @@ class Turn:
     def _promote(self) -> None:
         registry, rules, release = Registry(self.workspace), self.recipe.promote, self._candidate
         if rules.canary == 0:
-            promote(registry, self.store, release, self.name)
+            promote(registry, self.store, release, self.name, instead_of=self._before)
             self.job.emit("promoted", model=self.model, release=release.id)
             return
         canary = Canary(
@@ -181,7 +213,7 @@ class Turn:
             turn=self.name,
             since_ms=now_ms(),
         )
-        begin_canary(registry, self.store, canary)
+        begin_canary(registry, self.store, canary, instead_of=self._before)
         self.job.emit("canary", model=self.model, release=release.id, share=rules.canary)
 
     # Where things are.
@@ -227,6 +259,68 @@ class Turn:
                 files=files,
                 figures={"passed": verdict.passed},
             ).write(draft)
+
+
+def need_learner(release: Release) -> None:
+    """Raises `FeilunError` if ``release`` answers on another server: its weights are not here to be trained."""
+    if release.kind != "gguf":
+        raise FeilunError(
+            f"{release.name} answers on another server and cannot learn here. Choose a model that can: "
+            "feilun turn --model NAME (all of them: feilun models list)",
+            f"{release.name} 由其他服务器提供，无法在此学习。请另选模型：feilun turn --model 名称"
+            "（查看全部：feilun models list）",
+            status=409,
+            code="cannot_learn",
+        )
+
+
+def unfinished(workspace: Workspace, store: Store) -> Job | None:
+    """The last turn, if it has taken items and not come to its end: killed, stopped or failed, it goes on."""
+    jobs = reversed(list_jobs(workspace.path / "runs"))
+    last = next((job for job in jobs if job.record.kind == KIND), None)
+    if last is None or last.state == "finished":
+        return None
+    with store.reading() as session:  # not from the events: it may have died before it could tell
+        return last if items(session, turn=last.id) else None
+
+
+def discard(workspace: Workspace, store: Store, turn: str | None = None) -> tuple[Job, int]:
+    """Give the unfinished turn up (``turn``: if it is that one); gives it and how many items wait for another one again.
+
+    Raises `FeilunError` (409) if there is none, while a turn is being made, and if it has been promoted already.
+    """
+    with turning(workspace):
+        job = unfinished(workspace, store)
+        if job is None or turn not in (None, job.id):
+            raise FeilunError(
+                "There is no such unfinished turn." if turn else "There is no unfinished turn.",
+                "没有这样的未完成轮次。" if turn else "没有未完成的轮次。",
+                status=409,
+                code="no_unfinished_turn",
+            )
+        if _promoted(workspace, store, job.id):
+            raise FeilunError(
+                f"The turn {job.id} has been promoted already. Let it come to its end: feilun turn; "
+                "then go back: feilun rollback",
+                f"轮次 {job.id} 已上线。请先让它结束：feilun turn；然后回滚：feilun rollback",
+                status=409,
+                code="turn_promoted",
+            )
+        with job.running():
+            with store.writing() as session:
+                count = len(items(session, turn=job.id))
+                give_back(session, job.id)
+            job.emit("discarded", items=count)
+        return job, count
+
+
+def _promoted(workspace: Workspace, store: Store, turn: str) -> bool:
+    """Whether the turn's release serves or has served: it may have been killed before it could write that down."""
+    registry = Registry(workspace)
+    here = [*registry.releases(), *(canary.release for canary in registry.canaries())]
+    with store.reading() as session:
+        noted = any(row.turn == turn for row in history(session))
+    return noted or any(one.adapter and Path(one.adapter).parent.name == turn for one in here)
 
 
 @contextlib.contextmanager

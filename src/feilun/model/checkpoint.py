@@ -21,7 +21,7 @@ from torch import Tensor
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
-from feilun.validation import explain, invalid
+from feilun.validation import first_fault, invalid
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -128,13 +128,15 @@ def names(config: ModelConfig) -> dict[str, list[str]]:
     return table
 
 
-def _read(folder: Path) -> dict[str, Tensor]:
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a model's weights: one, or those that its index names. Raises `FeilunError` if that is damaged."""
     index = folder / INDEX
-    files = [folder / WEIGHTS]
-    if index.exists():
-        files = [folder / name for name in _named(index)]
+    return [folder / name for name in (_named(index) if index.exists() else [WEIGHTS])]
+
+
+def _read(folder: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for file in files:
+    for file in weight_files(folder):
         if not file.is_file():
             others = [path.name for path in folder.glob("*.bin")] + [
                 path.name for path in folder.glob("*.pt*")
@@ -179,11 +181,9 @@ def _named(index: Path) -> list[str]:
     try:
         return sorted(set(_Index.model_validate_json(index.read_bytes()).weight_map.values()))
     except ValidationError as error:
-        problem = error.errors()[0]
-        said, where = explain({**problem}), ".".join(map(str, problem["loc"]))
-        en, zh = (f"{where}: ", f"{where}：") if where else ("", "")  # none: it is the whole file
+        said = first_fault(error)
         raise FeilunError(
-            f"{index} cannot be used: {en}{said.en}. Download it again.",
-            f"{index} 无法使用：{zh}{said.zh}。请重新下载。",
+            f"{index} cannot be used: {said.en}. Download it again.",
+            f"{index} 无法使用：{said.zh}。请重新下载。",
             code="weights_damaged",
         ) from None

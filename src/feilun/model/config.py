@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from feilun.text import FeilunError, Text
-from feilun.validation import explain, invalid
+from feilun.validation import first_fault, invalid
 
 Family = Literal["llama", "qwen3", "gemma3"]
 Activation = Literal["silu", "gelu_tanh"]
@@ -32,6 +32,37 @@ _ACTIVATIONS: dict[Activation, tuple[str, ...]] = {
 
 _UNSUPPORTED = ("attention_bias", "mlp_bias", "final_logit_softcapping", "attn_logit_softcapping")
 """Options that must be absent or off."""
+
+
+class _Named(BaseModel):
+    """Which architecture a ``config.json`` names."""
+
+    architectures: list[str] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table(cls, hf: object) -> object:
+        if not isinstance(hf, dict):
+            raise invalid("it is no JSON object", "不是 JSON 对象（键和值）")
+        return cast("object", hf)
+
+    @property
+    def name(self) -> str:
+        return self.architectures[0] if self.architectures else "?"
+
+
+class _Sizes(BaseModel):
+    """What is computed with of a ``config.json``, under its own names; `ModelConfig` checks the rest."""
+
+    model_config = ConfigDict(strict=True)
+
+    hidden_size: int = Field(gt=0)
+    num_hidden_layers: int = Field(gt=0)
+    num_attention_heads: int = Field(gt=0)
+    query_pre_attn_scalar: float | None = Field(default=None, ge=0)
+    rope_scaling: dict[str, Any] | None = None
+    rope_parameters: dict[str, Any] | None = None
+    layer_types: list[str] | None = None
 
 
 class RopeScaling(BaseModel):
@@ -162,17 +193,24 @@ class ModelConfig(BaseModel):
                 f"{folder} is no model folder: it has no config.json.",
                 f"{folder} 不是模型文件夹：缺少 config.json。",
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            plain = f"{type(error).__name__}: {error}"
-            why = explain(error.errors()[0]) if isinstance(error, ValidationError) else Text(plain, plain)
-            raise FeilunError(
-                f"{path} cannot be used: {why.en}.", f"{path} 无法使用：{why.zh}。", code="config_invalid"
-            ) from None
+        except ValidationError as error:
+            raise _unusable(path, first_fault(error)) from None
+        except UnicodeDecodeError:
+            raise _unusable(path, Text("it is not UTF-8 text", "不是 UTF-8 文本")) from None
+        except json.JSONDecodeError as error:
+            said = Text(f"not valid JSON ({error})", f"不是有效的 JSON（{error}）")
+            raise _unusable(path, said) from None
+        except KeyError as error:
+            raise _unusable(path, Text(f"{error.args[0]} is missing", f"缺少 {error.args[0]}")) from None
+        except (ValueError, TypeError, AttributeError, ArithmeticError):  # whose words nobody is helped by
+            raise _unusable(path, Text("its values make no sense", "其中的值不合理")) from None
 
     @classmethod
     def from_hf(cls, hf: dict[str, Any]) -> ModelConfig:
-        """From the content of a ``config.json``. Raises `FeilunError` for an architecture or option outside our families."""
-        name = (hf.get("architectures") or ["?"])[0]
+        """From the content of a ``config.json``. Raises `FeilunError` for an architecture or option outside our families,
+        `ValidationError` and its like for values that no model has.
+        """
+        name = _Named.model_validate(hf).name
         family = _ARCHITECTURES.get(name)
         if family is None:
             known = ", ".join(_ARCHITECTURES)
@@ -182,11 +220,14 @@ class ModelConfig(BaseModel):
                 code="unsupported_architecture",
             )
         gemma = family == "gemma3"
+        _Sizes.model_validate(hf)
         _need_supported(hf, name, gemma)
         heads = hf["num_attention_heads"]
         layers = hf["num_hidden_layers"]
         head_dim = hf.get("head_dim") or hf["hidden_size"] // heads
         theta, local_theta, scaling = _rope_from_hf(hf, gemma)
+        every = _global_every(hf, layers) if gemma else 1
+        window = hf.get("sliding_window") if every > 1 else None
         eos: Any = hf.get("eos_token_id")
         return cls(
             family=family,
@@ -202,8 +243,8 @@ class ModelConfig(BaseModel):
             rope_theta=theta,
             rope_local_theta=local_theta,
             rope_scaling=scaling,
-            window=hf.get("sliding_window") if gemma else None,
-            global_every=_global_every(hf, layers) if gemma else 6,
+            window=window,
+            global_every=6 if window is None else every,
             attention_scale=(hf.get("query_pre_attn_scalar") or 256) ** -0.5 if gemma else None,
             tied=bool(hf.get("tie_word_embeddings", gemma)),
             bos_id=hf.get("bos_token_id"),
@@ -248,7 +289,8 @@ class ModelConfig(BaseModel):
             del hf["hidden_act"]
             hf |= {
                 "hidden_activation": "gelu_pytorch_tanh",
-                "sliding_window": self.window,
+                # transformers asks for one even where no layer is local.
+                "sliding_window": self.window or self.context,
                 "layer_types": [local if self.is_local(i) else full for i in range(self.layers)],
                 "query_pre_attn_scalar": round(scale**-2),
                 "rope_local_base_freq": self.rope_local_theta,
@@ -256,6 +298,12 @@ class ModelConfig(BaseModel):
                 "final_logit_softcapping": None,
             }
         return hf
+
+
+def _unusable(path: Path, why: Text) -> FeilunError:
+    return FeilunError(
+        f"{path} cannot be used: {why.en}.", f"{path} 无法使用：{why.zh}。", code="config_invalid"
+    )
 
 
 def _need_supported(hf: dict[str, Any], name: str, gemma: bool) -> None:
@@ -320,12 +368,16 @@ def _scaling_to_hf(scaling: RopeScaling) -> dict[str, Any]:
 
 
 def _global_every(hf: dict[str, Any], layers: int) -> int:
-    """How often a layer is global. Raises `ValueError` if it is not at regular intervals, as in every Gemma 3."""
+    """How often a layer is global. Raises `FeilunError` if it is not at regular intervals, as in every Gemma 3."""
     kinds: list[str] | None = hf.get("layer_types")
     if not kinds:
         return hf.get("sliding_window_pattern") or hf.get("_sliding_window_pattern") or 6
     whole = [i for i, kind in enumerate(kinds) if kind == "full_attention"]
     every = whole[0] + 1 if whole else layers + 1
     if whole != list(range(every - 1, layers, every)):
-        raise ValueError("layer_types: global layers at irregular intervals are not supported")
+        raise FeilunError(
+            "config.json: layer_types: global layers at irregular intervals are not supported.",
+            "config.json：layer_types：不支持间隔不规则的全局层。",
+            code="unsupported_option",
+        )
     return every

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -23,9 +24,9 @@ from feilun.model.checkpoint import names, save_tensors
 from feilun.model.config import ModelConfig
 from feilun.model.lora import ALL_TARGETS, Lora, Target, adapters, attach
 from feilun.model.transformer import Transformer
-from feilun.registry.gguf import bad_model_file, read_header
+from feilun.registry.gguf import Header, bad_model_file, nonsense, read_header
 from feilun.text import FeilunError, Text
-from feilun.validation import explain
+from feilun.validation import first_fault
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -137,11 +138,12 @@ def load_gguf(model: Transformer, path: Path) -> Lora:
 
     Raises `FeilunError` if the file is damaged or no adapter, or does not fit the model; the model is then as it was.
     """
-    if not read_header(path).is_adapter:
+    header = read_header(path)
+    if not header.is_adapter:
         raise bad_model_file(path, Text("it is no adapter", "它不是适配器"))
+    alpha = _alpha(path, header)
     reader = gguf.GGUFReader(path)
     found = {tensor.name: torch.from_numpy(np.array(tensor.data, np.float32)) for tensor in reader.tensors}
-    alpha = float(reader.fields[gguf.Keys.Adapter.LORA_ALPHA].contents())
     ranks = {tensor.shape[0] for name, tensor in found.items() if name.endswith("lora_a")}
     targets: tuple[Target, ...] = tuple(
         part for part in ALL_TARGETS if any(f".{_GGUF_NAME[part]}." in name for name in found)
@@ -158,6 +160,16 @@ def load_gguf(model: Transformer, path: Path) -> Lora:
         heads = _rotated(model.config, name)
         place.copy_(_halves(found[name], heads) if heads else found[name])
     return lora
+
+
+def _alpha(path: Path, header: Header) -> float:
+    key = gguf.Keys.Adapter.LORA_ALPHA
+    alpha = header.metadata.get(key)
+    if alpha is None:
+        raise bad_model_file(path, Text(f"its header lacks {key}", f"文件头缺少 {key}"))
+    if not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
+        raise bad_model_file(path, nonsense().text)
+    return float(alpha)
 
 
 def save_gguf(model: Transformer, path: Path, *, half: bool = False) -> None:
@@ -249,11 +261,10 @@ def _read_config(path: Path) -> _PeftConfig:
             code="no_adapter",
         ) from None
     except ValidationError as error:
-        problem = error.errors()[0]
-        said, key = explain(problem), ".".join(map(str, problem["loc"]))
+        said = first_fault(error)
         raise FeilunError(
-            f"{path} cannot be used: {key}: {said.en}.",
-            f"{path} 无法使用：{key}：{said.zh}。",
+            f"{path} cannot be used: {said.en}.",
+            f"{path} 无法使用：{said.zh}。",
             code="config_invalid",
         ) from None
     option = config.unsupported()

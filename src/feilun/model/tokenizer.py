@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from feilun.model.chat_template import ChatTemplate, Message
 from feilun.text import FeilunError
+from feilun.validation import first_fault
 from feilun.workspace import write_atomically
 
 TOKENIZER = "tokenizer.json"
@@ -99,10 +100,10 @@ class Tokenizer:
             config = TokenizerConfig.model_validate_json(_read(folder, CONFIG))
             return cls(text, config, template)
         except ValidationError as error:
-            why = error.errors()[0]["msg"]
+            said = first_fault(error)
             raise FeilunError(
-                f"{folder / CONFIG} is broken: {why}.",
-                f"{folder / CONFIG} 已损坏：{why}。",
+                f"{folder / CONFIG} is broken: {said.en}.",
+                f"{folder / CONFIG} 已损坏：{said.zh}。",
                 code="tokenizer_broken",
             ) from None
         except FeilunError as error:

@@ -23,7 +23,7 @@ class Canary(BaseModel):
     """Its name is the model's."""
     share: Share
     votes: int = Field(gt=0)
-    """Thumbs on its own answers after which it takes over, unless it was found worse before."""
+    """Thumbs on the answers of each after which it takes over, unless it does worse (`feilun.flywheel.canary`)."""
     per_user: int = Field(gt=0)
     """Votes of one person, the local owner aside, that count in a day."""
     alpha: float = Field(gt=0, lt=1)

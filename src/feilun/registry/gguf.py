@@ -5,6 +5,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 an
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,15 @@ _SCALARS = {
     12: "<d",
 }
 _STRING, _ARRAY = 8, 9
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24),
+    8: (32, 34), 9: (32, 40), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176),
+    14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50),
+    20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2),
+    26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54),
+    35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18),
+}  # fmt: skip
+"""GGML's number of each quantisation -> numbers in a block, and its bytes."""
 _LIMIT = 1 << 31
 """No count or length in an honest header comes near this."""
 
@@ -40,6 +50,12 @@ class TensorInfo:
     """GGML's number of its quantisation."""
     begin: int
     """Bytes from the start of the file."""
+
+    @property
+    def end(self) -> int:
+        """The byte after its last one; ``begin`` for a quantisation that is not known."""
+        block, size = _BLOCKS.get(self.kind, (1, 0))
+        return self.begin + math.prod(self.shape) // block * size
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +187,9 @@ def _read(file: BinaryIO, size: int, arrays: bool) -> Header:
     if not isinstance(alignment, int) or alignment < 1:
         raise nonsense()
     data = -(-file.tell() // alignment) * alignment
-    if found and data + max(offset for *_, offset in found) >= size:
-        raise _cut_short()
     header = Header(metadata, {name: TensorInfo(shape, kind, data + at) for name, shape, kind, at in found})
+    if any(info.begin >= size or info.end > size for info in header.tensors.values()):
+        raise _cut_short()
     if not _layers_are_there(header):
         raise BadHeader("it does not hold the layers that its header names", "文件中没有文件头所列的全部层")
     return header

@@ -17,12 +17,13 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from feilun.store.better import Tree
+from feilun.store.served import history, line, serving_now
 from feilun.store.tables import LOCAL_OWNER, Conversation, Feedback, Message, Review, new_id, now_ms
 from feilun.text import FeilunError
 
 Decision = Literal["accept", "reject"]
 State = Literal["pending", "accepted", "rejected", "taken"]
-"""``taken``: by a turn of the flywheel."""
+"""``taken``: by a turn of the flywheel. What one took that was rolled back since counts as accepted again."""
 Kind = Literal["correction", "choice", "edited question", "complaint", "praise"]
 """``choice``: of several answers to the question one was preferred; ``edited question``: the answer to another wording
 of the question was."""
@@ -49,6 +50,8 @@ class Item:
     """What is good of that answer. It is learnt only if a reviewer says so, item by item."""
     times: int = 1
     """How often the question was asked, word for word and in the same place of a conversation."""
+    free: bool = False
+    """The turn that took it was rolled back, or its canary withdrawn: nothing that serves has learnt it."""
 
     @property
     def id(self) -> str:
@@ -71,7 +74,7 @@ class Item:
             return "pending"
         if self.review.decision == "reject":
             return "rejected"
-        return "taken" if self.review.turn else "accepted"
+        return "taken" if self.review.turn and not self.free else "accepted"
 
     @property
     def asked(self) -> str:
@@ -146,6 +149,7 @@ def _items(session: Session, which: ColumnElement[bool]) -> list[Item]:
     trees = {key: Tree(messages[key[0]], mine) for key, mine in opinions.items()}
     last = select(func.max(Review.seq)).group_by(Review.feedback_id)
     reviews = {row.feedback_id: row for row in session.scalars(select(Review).where(Review.seq.in_(last)))}
+    undone = _undone(session) if any(review.turn for review in reviews.values()) else set[str]()
     found: list[Item] = []
     for feedback, message, owner in rows:
         tree = trees[message.conversation_id, feedback.user]
@@ -153,7 +157,26 @@ def _items(session: Session, which: ColumnElement[bool]) -> list[Item]:
         if item.before and item.before[-1].role == "user":
             found.append(item)
     times = _times(session, {item.before[-1].path_hash for item in found})
-    return [replace(item, times=times[item.before[-1].path_hash]) for item in found]
+    return [
+        replace(
+            item,
+            times=times[item.before[-1].path_hash],
+            free=item.review is not None and item.review.turn in undone,
+        )
+        for item in found
+    ]
+
+
+def _undone(session: Session) -> set[str]:
+    """Turns whose releases have served and are no longer in the line of what serves, nor a canary that is running."""
+    rows = history(session)
+    found = {row.turn for row in rows if row.turn is not None}
+    for model in {row.model for row in rows}:
+        found -= {row.turn for row in line(session, model)}
+        last = serving_now(session, model)
+        if last is not None and last.reason == "canary":
+            found -= {last.turn}
+    return found
 
 
 def _item(tree: Tree, feedback: Feedback, message: Message, review: Review | None, *, asker: bool) -> Item:

@@ -59,7 +59,7 @@ def read_examples(
         if not data.takes(said(line.messages)):
             continue
         messages = [message.model_dump() for message in line.messages]
-        ids, learnt = tokenizer.chat(messages)
+        ids, learnt = _at(place, tokenizer, messages)
         if not any(learnt):
             raise FeilunError(
                 f"{place}: there is no answer of the assistant to learn from.",
@@ -79,6 +79,16 @@ def read_examples(
             code="corpus_too_small",
         )
     return train, kept, too_long
+
+
+def _at(place: str, tokenizer: Tokenizer, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:
+    """`Tokenizer.chat`, which does not know where in a file it is."""
+    try:
+        return tokenizer.chat(messages)
+    except FeilunError as error:
+        if error.code == "no_chat_template":  # whatever the line says
+            raise
+        raise FeilunError(f"{place}: {error.text.en}", f"{place}：{error.text.zh}", code=error.code) from None
 
 
 def said(messages: Sequence[Message]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, Literal, Protocol, Self
@@ -34,6 +35,10 @@ SPIKE_NATS, SPIKE_STEPS, SPIKE_AFTER = 2.0, 5, 20
 """A run has diverged when the mean loss of so many steps is so much above the median of as many before them. One step
 says little: a micro-batch of a few short answers is easily two nats above the others. Before there are so many, twice as much
 above the first loss is what counts."""
+
+LEAP_TIMES, LEAP_NATS = 3.0, 30.0
+"""Of the first steps one is enough whose loss is so many times the first one's and so much more: a model that has not learnt
+anything yet is at ln(vocabulary), some twelve nats."""
 
 KEPT = 0.9
 """Share of the activations that a compiled model keeps; what is cheap to compute again makes the rest. It took a quarter
@@ -127,25 +132,34 @@ class Trainer:
             self.average = {name: weight.clone() for name, weight in learning_weights(model).items()}
         self.dtype = run.torch_dtype
         self.tokens = 0
+        self._begun = 0
+        """Step of the checkpoint with which this process has begun."""
+        self._unproven: int | None = None
+        """Step of the newest checkpoint, until the next loss has told what its weights are worth."""
 
     def run(self) -> bool:
         """Train to the last step, or until the job is asked to stop; a checkpoint is left either way. True at the end.
 
-        Raises `FeilunError` when the loss is no number or leaps; the batch that did it is kept in the job's folder.
+        While the loss is too high none is written, and none removed: who then asks for a stop waits some steps, until it
+        is lower or the run has diverged. Raises `FeilunError` when the loss is no number or leaps; the batch that did it is
+        kept in the job's folder.
         """
         steps = self.steps
         keep_freed_memory()
         done = self._resume()
         peak = matmul_peak(self.dtype, self.world.device) * self.world.size
         flops = counted(self.model, self.batches, self.objective, self.recipe.length)
-        recent: deque[float] = deque(maxlen=SPIKE_AFTER + SPIKE_STEPS)
+        recent = self.world.of_first(self._losses(done))
         self.model.train()
         begun = last = time.monotonic()
-        first = done
+        first, due = done, False
         for step in range(done, steps):
             work = self.batches.at(step)
             share = learning_rate(self.optimisers.recipe, step, steps)
             loss, norm = self._step(work, share, step, recent)
+            calm = self.memory is not None or not _high(recent)
+            if calm:
+                self._remove_old()
             self.tokens += work.tokens
             now = time.monotonic()
             seconds = now - last
@@ -166,9 +180,13 @@ class Trainer:
             )
             last = now
             at_end, whole_stride = step + 1 == steps, (step + 1) % self.stride == 0
-            stopping = whole_stride and self.world.of_first(self.job.stop_wanted)
-            if at_end or stopping or (whole_stride and self._due(step + 1)):
+            stopping = calm and whole_stride and self.world.of_first(self.job.stop_wanted)
+            due = due or (whole_stride and self._due(step + 1))
+            if calm and (at_end or stopping or due):
                 self._save(step + 1)
+                due = False
+                if at_end:
+                    self._remove_old()
             if self.evaluate and ((step + 1) % self.recipe.evaluate_every == 0 or at_end):
                 self._evaluate(step + 1)
             if stopping and not at_end:
@@ -182,8 +200,10 @@ class Trainer:
         """Let the model have the average of its weights, where one is kept."""
         _put(self.model, self.average)
 
-    def _step(self, work: StepBatches, share: float, step: int, recent: deque[float]) -> tuple[float, float]:
-        """One optimiser step. Gives the mean loss in nats and the norm of the gradient before clipping."""
+    def _step(self, work: StepBatches, share: float, step: int, recent: list[float]) -> tuple[float, float]:
+        """One optimiser step, whose loss is put behind the ``recent`` ones. Gives that, the mean in nats, and the norm of
+        the gradient before clipping.
+        """
         # What an objective draws is a function of seed and step, as the batches are: a checkpoint needs no generator.
         torch.manual_seed(hash((self.seed, step, self.world.rank)) % 2**63)  # pyright: ignore[reportUnknownMemberType]
         total = 0.0
@@ -196,10 +216,11 @@ class Trainer:
         norm = clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
         recent.append(loss)
+        del recent[: -SPIKE_AFTER - SPIKE_STEPS]
         # The loss of what was drawn anew says little: it is no measure of how good the policy is.
-        leapt = self.memory is None and _spiked(list(recent))
+        leapt = self.memory is None and _spiked(recent)
         if not math.isfinite(loss) or not math.isfinite(norm) or leapt:
-            self._give_up(work, step, loss, norm)
+            self._give_up(work, step, norm, recent)
         self.optimisers.step(share)
         if self.average:
             weight = 1 - (self.optimisers.recipe.ema or 0)
@@ -226,7 +247,27 @@ class Trainer:
         sums = {name: tuple(map(self.world.sum, pair)) for name, pair in self.objective.take().items()}
         return {name: total / count for name, (total, count) in sums.items() if count}
 
-    def _give_up(self, work: StepBatches, step: int, loss: float, norm: float) -> None:
+    def _give_up(self, work: StepBatches, step: int, norm: float, recent: Sequence[float]) -> None:
+        """End a run that has diverged; the last of the ``recent`` losses is that of ``step``."""
+        ago = 0 if self.memory is not None else _ago(recent)
+        leapt = step - ago
+        if ago:
+            work = self.batches.at(leapt)
+        since = Text(
+            f". It leapt at step {leapt + 1}, to {recent[-1 - ago]:.3g}",
+            f"。第 {leapt + 1} 步起损失突增至 {recent[-1 - ago]:.3g}",
+        )
+        kept, left = self._keep_batch(work, leapt), self._left(leapt)
+        raise FeilunError(
+            f"Step {step + 1}: the loss is {recent[-1]:.3g} and the gradient's norm {norm:.3g}, so the run has diverged"
+            f"{since.en if ago else ''}. {kept.en}; {left.en}. Lower the learning rate, or lengthen the warm-up.",
+            f"第 {step + 1} 步：损失为 {recent[-1]:.3g}，梯度范数为 {norm:.3g}，训练已发散{since.zh if ago else ''}。"
+            f"{kept.zh}；{left.zh}。请降低学习率或延长预热。",
+            code="diverged",
+        )
+
+    def _keep_batch(self, work: StepBatches, step: int) -> Text:
+        """Write down what was seen at ``step``, and say where."""
         process = f"-{self.world.rank}" if self.world.size > 1 else ""
         path = self.job.folder / f"bad-batch-{step + 1}{process}.safetensors"
         tensors: dict[str, Tensor] = {}
@@ -235,21 +276,44 @@ class Trainer:
                 f"ids.{number}": batch.ids.contiguous(),
                 f"targets.{number}": batch.targets.contiguous(),
             }
-        kept = Text(f"The batch is kept in {path}", f"该批次保存在 {path}")
         try:
             save_tensors(tensors, path)
         except OSError as error:  # a full disk must not hide what went wrong first
-            kept = Text(
-                f"The batch could not be kept ({error.strerror}: {path})",
-                f"该批次未能保存（{error.strerror}：{path}）",
+            return Text(
+                f"The batch of step {step + 1} could not be kept ({error.strerror}: {path})",
+                f"第 {step + 1} 步的批次未能保存（{error.strerror}：{path}）",
             )
-        raise FeilunError(
-            f"Step {step + 1}: the loss is {loss:.3g} and the gradient's norm {norm:.3g}, so the run has diverged. "
-            f"{kept.en}; checkpoints before it are untouched. Lower the learning rate, or lengthen the warm-up.",
-            f"第 {step + 1} 步：损失为 {loss:.3g}，梯度范数为 {norm:.3g}，训练已发散。{kept.zh}，"
-            "之前的检查点未受影响。请降低学习率或延长预热。",
-            code="diverged",
-        )
+        return Text(f"The batch of step {step + 1} is kept in {path}", f"第 {step + 1} 步的批次保存在 {path}")
+
+    def _left(self, done: int) -> Text:
+        """Remove what this process has written since the loss leapt after ``done`` steps, and say what checkpoint is left: to go
+        on from one of those would be to go on with ruined weights.
+        """
+        found = {_step_of(path): path for path in checkpoints(self._folder)}
+        ruined = [step for step in found if step > done or step == self._unproven]
+        sound = [step for step in found if step not in ruined]
+        written = [step for step in ruined if step > self._begun]
+        if self.world.first:
+            for step in written:
+                shutil.rmtree(found[step], ignore_errors=True)
+        left = Text("there is no checkpoint from before", "此前没有检查点")
+        if sound:
+            left = Text(
+                f"the newest checkpoint from before is of step {sound[-1]}",
+                f"此前最新的检查点为第 {sound[-1]} 步",
+            )
+        if written != ruined:
+            left = Text(
+                f"the newest checkpoint is of step {self._begun}, with which this began: if it leaps again from there, remove it",
+                f"最新的检查点为本次开始时的第 {self._begun} 步：若从那里再次突增，请删除它",
+            )
+        if written:
+            steps = ", ".join(map(str, written))
+            left = Text(
+                f"{left.en} (removed, since no good loss came after: {steps})",
+                f"{left.zh}（其后未再出现正常损失而已删除：{steps}）",
+            )
+        return left
 
     def _evaluate(self, step: int) -> None:
         assert self.evaluate is not None
@@ -282,27 +346,70 @@ class Trainer:
         extra: dict[str, Any] = {"tokens": self.tokens}
         if self.memory:
             extra["memory"] = self.memory.state()
-        path = save_state(
-            self._folder, step, self._state(), self.optimisers, extra, self.recipe.keep, self.world
-        )
+        # One more than is wanted, until it is known whether the new one is of any use.
+        keep = self.recipe.keep + 1
+        path = save_state(self._folder, step, self._state(), self.optimisers, extra, keep, self.world)
+        self._unproven = step
         self.job.emit("checkpoint", step=step, path=str(path.relative_to(self.job.folder)))
+
+    def _remove_old(self) -> None:
+        """Remove all but the newest checkpoints, which are sound."""
+        if self._unproven is not None and self.world.first:
+            for old in checkpoints(self._folder)[: -self.recipe.keep]:
+                shutil.rmtree(old, ignore_errors=True)
+        self._unproven = None
+
+    def _losses(self, done: int) -> list[float]:
+        """Of the last steps up to ``done``, after which a run goes on."""
+        if not done:
+            return []
+        found = {event["step"]: event["loss"] for event in self.job.events() if event["event"] == "step"}
+        last = range(done, max(0, done - SPIKE_AFTER - SPIKE_STEPS), -1)
+        return [found[step] for step in takewhile(found.__contains__, last)][::-1]
 
     def _resume(self) -> int:
         found = checkpoints(self._folder)
         if not found:
             return 0
         step, extra = load_state(found[-1], self._state(), self.optimisers, self.world)
+        self._begun = self._unproven = step
         self.tokens = extra["tokens"]
         if self.memory:
             self.memory.restore(extra["memory"])
         return step
 
 
-def _spiked(losses: list[float]) -> bool:
-    before, now = losses[:-SPIKE_STEPS], losses[-SPIKE_STEPS:]
-    if len(before) == SPIKE_AFTER:
-        return mean(now) > median(before) + SPIKE_NATS
-    return bool(before) and mean(now) > before[0] + 2 * SPIKE_NATS
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
+
+
+def _limit(losses: Sequence[float]) -> float:
+    """Above what a loss is too high, by those before the last steps."""
+    before = losses[:-SPIKE_STEPS]
+    return median(before) + SPIKE_NATS if len(before) == SPIKE_AFTER else losses[0] + 2 * SPIKE_NATS
+
+
+def _spiked(losses: Sequence[float]) -> bool:
+    """Whether a run with these losses, the last ones of all, has diverged."""
+    if len(losses) > SPIKE_STEPS:
+        return mean(losses[-SPIKE_STEPS:]) > _limit(losses)
+    return losses[-1] > LEAP_TIMES * abs(losses[0]) + LEAP_NATS
+
+
+def _high(losses: Sequence[float]) -> bool:
+    """Whether it may be about to: the last loss is too high, or the mean of the last ones."""
+    now = losses[1:][-SPIKE_STEPS:]
+    return bool(now) and max(now[-1], mean(now)) > _limit(losses)
+
+
+def _ago(losses: Sequence[float]) -> int:
+    """How many steps before the last one the losses began to be too high; 0 for one that is suddenly no number."""
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    if not _high(finite):
+        return 0
+    limit, now = _limit(finite), finite[1:][-SPIKE_STEPS:]
+    first = next(place for place, loss in enumerate(now) if loss > limit)
+    return len(now) - 1 - first + len(losses) - len(finite)
 
 
 def prepare(model: Transformer, run: RunRecipe, world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from feilun.train.muon import Muon
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimiserRecipe(BaseModel):
@@ -26,7 +28,7 @@ class OptimiserRecipe(BaseModel):
     muon_lr: float = Field(default=0.02, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
     """Of matrices; norms never decay."""
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Beta, Beta] = (0.9, 0.95)
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
     schedule: Literal["cosine", "wsd", "constant"] = "cosine"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from feilun.data.read import Document, cut, read_texts, text_files
+from feilun.data.read import Document, Tally, cut, read_texts, text_files
 from feilun.data.tokens import Encoder, Tokens, write_tokens
 from feilun.evaluate.bits import Bits
 from feilun.evaluate.ngram import KneserNey
@@ -107,12 +107,17 @@ def pretrain(
     return folder
 
 
-def read_sources(data: TextsRecipe, sources: list[Path]) -> Iterator[Document]:
-    """The documents of all files, of each no more than ``limit_mb``."""
+def read_sources(data: TextsRecipe, sources: list[Path], tally: Tally | None = None) -> Iterator[Document]:
+    """The documents of all files, of each no more than ``limit_mb``. ``tally`` counts what cannot be read and is left out.
+
+    Raises `FeilunError` for the first fault if nothing can be read.
+    """
+    tally, any_read = tally or Tally(), False
     for source in sources:
         for file in text_files(source):
             read = 0
-            for document in read_texts(file, strict=False):
+            for document in read_texts(file, strict=False, tally=tally):
+                any_read = True
                 # A book is many documents: so the order can mix it with others, and a part of it be held out.
                 text = document.text
                 while text:
@@ -121,6 +126,8 @@ def read_sources(data: TextsRecipe, sources: list[Path]) -> Iterator[Document]:
                 read += len(document.text.encode())
                 if data.limit_mb is not None and read >= data.limit_mb * 2**20:
                     break
+    if not any_read and tally.first_fault is not None:
+        raise tally.first_fault
 
 
 def _is_shards(source: Path) -> bool:
@@ -148,14 +155,18 @@ def _trained_tokenizer(recipe: PretrainRecipe, sources: list[Path]) -> Tokenizer
         raise FeilunError("There is no text to read.", "没有可读取的文本。", code="no_text")
 
     def sample() -> Iterator[str]:
+        tally, any_read = Tally(), False
         # An equal share of every file, so that a large one does not make the vocabulary its own.
         for file in files:
             read = 0
-            for document in read_texts(file, strict=False):
+            for document in read_texts(file, strict=False, tally=tally):
+                any_read = True
                 yield document.text
                 read += len(document.text.encode())
                 if read >= limit / len(files):
                     break
+        if not any_read and tally.first_fault is not None:
+            raise tally.first_fault
 
     return train_tokenizer(sample(), recipe.tokenizer.vocab_size)
 
@@ -171,9 +182,13 @@ def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: En
         )
     if not folder.exists():
         job.emit("stage", name="tokens")
-        documents = read_sources(recipe.data, sources)
+        tally = Tally()
+        documents = read_sources(recipe.data, sources, tally)
         parents = [Manifest.read(source).id for source in sources if (source / MANIFEST).is_file()]
         write_tokens(folder, documents, tokenizer, heldout=recipe.data.heldout, parents=parents)
+        if tally.first_fault is not None:
+            fault = tally.first_fault.text
+            job.emit("left_out", count=tally.skipped, first=fault.en, first_zh=fault.zh)
     return Tokens.open(folder, tokenizer)
 
 

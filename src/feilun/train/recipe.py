@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from feilun.model.config import Family, ModelConfig
 from feilun.model.lora import Lora
 from feilun.train.loop import RunRecipe
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.rollout import Sampling
-from feilun.validation import invalid
+from feilun.validation import first_fault, invalid
 
 
 class _Part(BaseModel):
@@ -68,12 +68,17 @@ class ShapeRecipe(_Part):
     tied: bool = True
 
     @model_validator(mode="after")
-    def _divides(self) -> Self:
+    def _consistent(self) -> Self:
         if self.head_dim is None and self.hidden_size % self.heads:
             raise invalid(
                 f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads}), or give head_dim",
                 f"hidden_size（{self.hidden_size}）必须是 heads（{self.heads}）的倍数，或给出 head_dim",
             )
+        try:
+            self.config(vocab_size=1, eos_ids=(), pad_id=0)
+        except ValidationError as error:
+            said = first_fault(error)
+            raise invalid(said.en, said.zh) from None
         return self
 
     def config(self, vocab_size: int, eos_ids: tuple[int, ...], pad_id: int) -> ModelConfig:

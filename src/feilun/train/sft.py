@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from feilun.train.preferences import prompt_ids
 from feilun.train.recipe import SftRecipe
 from feilun.train.sample import TOKENS, generate
 from feilun.train.tuning import Tuned
+from feilun.workspace import write_atomically
 
 SAMPLE = 100
 """Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
@@ -57,6 +60,7 @@ def fine_tune(
     tuned = Tuned.open(recipe, base, adapter, world)
     model, tokenizer, run, dtype = tuned.model, tuned.tokenizer, recipe.run, recipe.run.torch_dtype
     train, heldout, too_long = read_examples(recipe.data, sources, tokenizer, length=run.length)
+    _check_unchanged(job, [*train, *heldout], sources, world)
     if tuned.lora:
         restrict(model, recipe.learns, recipe.above)
     # What is kept is kept in its questions as well: it costs nothing more, and holds the model a fifth closer.
@@ -127,6 +131,27 @@ def fine_tune(
         figures["heldout_loss"] = evaluated["loss"]
     tuned.publish(folder, job, world, sources, figures)
     return folder
+
+
+def _check_unchanged(job: Job, examples: list[Example], sources: list[Path], world: World) -> None:
+    """Write down which examples a run has; one that goes on must have the same. Raises `FeilunError` if it has others."""
+    digest = hashlib.sha256()
+    for one in examples:
+        digest.update(f"{len(one.ids)} {one.language} {one.keep}\n".encode())
+        digest.update(array("I", one.ids).tobytes() + bytes(one.learnt))
+    found, path = digest.hexdigest() + "\n", job.folder / "examples.sha256"
+    before = world.of_first(path.read_text() if path.exists() else None)
+    if before is None:  # a new run, or one of an older Feilun
+        if world.first:
+            write_atomically(path, found)
+    elif before != found:
+        raise FeilunError(
+            f"The run {job.id} was begun with other examples: what is in {', '.join(map(str, sources))} has changed, or the base "
+            "model's tokenizer. Put it back, or start anew without --resume.",
+            f"运行 {job.id} 开始时的示例与现在不同：{'、'.join(map(str, sources))} 的内容或基础模型的分词器已改变。"
+            "请改回，或去掉 --resume 重新开始。",
+            code="other_data",
+        )
 
 
 def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Packing, Tensor]]:

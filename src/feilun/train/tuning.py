@@ -36,6 +36,8 @@ class Tuned:
     """Of the adapter that learns."""
     below: Updates | None
     """The adapter under it, which does not."""
+    contents: list[str]
+    """Hashes of the weights that it begins with."""
 
     @classmethod
     def open(cls, recipe: TuningRecipe, base: Path, adapter: Path | None, world: World) -> Tuned:
@@ -62,7 +64,9 @@ class Tuned:
                 lora = present
         elif lora:
             attach(model, lora, recipe.seed)
-        return cls(recipe, base, adapter, tokenizer, model, lora, below)
+        # Now: what cannot be read is to be told before the training, not after it.
+        contents = [sha256_file(file) for file in _weights(base, adapter)]
+        return cls(recipe, base, adapter, tokenizer, model, lora, below, contents)
 
     @property
     def learns(self) -> int:
@@ -100,18 +104,21 @@ class Tuned:
 
     def parents(self, sources: list[Path]) -> list[str]:
         """Ids of what it is made from."""
-        found = [sha256_file(self.base if self.base.is_file() else self.base / checkpoint.WEIGHTS)]
-        if self.adapter:
-            found.append(
-                sha256_file(self.adapter / lora_files.WEIGHTS if self.adapter.is_dir() else self.adapter)
-            )
-        return found + artifacts_of(sources)
+        return self.contents + artifacts_of(sources)
 
     @property
     def stages(self) -> list[str]:
         """What it has gone through, as far as its base and its adapter know; PPO's reward model is a stage of its own."""
         judged = isinstance(self.recipe, PpoRecipe | GrpoRecipe) and self.recipe.reward != "checks"
         return [*stages(self.base, self.adapter), *(["reward"] if judged else []), self.recipe.kind]
+
+
+def _weights(base: Path, adapter: Path | None) -> list[Path]:
+    """The files of a model and of its adapter, of both forms."""
+    files = checkpoint.weight_files(base) if base.is_dir() else [base]
+    if adapter:
+        files.append(adapter / lora_files.WEIGHTS if adapter.is_dir() else adapter)
+    return files
 
 
 def artifacts_of(sources: list[Path]) -> list[str]:
@@ -121,13 +128,14 @@ def artifacts_of(sources: list[Path]) -> list[str]:
 
 
 def unpacked(file: Path) -> Path:
-    """The Hugging Face folder of a GGUF file, made beside it the first time.
+    """The Hugging Face folder of a GGUF file, made beside it the first time that it has this content.
 
     Raises `FeilunError` if the file is none, or of an architecture that is not supported.
     """
     if not file.exists():
         raise FeilunError(f"There is no model at {file}.", f"{file} 处没有模型。", code="no_model")
-    folder = file.with_name(f"{file.stem}-hf")
+    # The content is in the name: neither a file's predecessor nor a folder of the user's is taken for it.
+    folder = file.with_name(f"{file.stem}-hf-{sha256_file(file).removeprefix('sha256:')[:12]}")
     if not folder.exists():
         with new_artifact(folder) as draft:
             gguf.import_gguf(file, draft)
