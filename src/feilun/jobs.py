@@ -331,11 +331,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def explained(error: BaseException) -> Text:
     """What went wrong, where it was not foreseen."""
-    said = Text(f"{type(error).__name__}: {error}", f"{type(error).__name__}：{error}")
+    kind = type(error).__name__
     if not isinstance(error, OSError):
-        return said
+        return Text(f"{kind}: {error}", f"{kind}：{error}")
     if error.errno not in FULL:
-        return Text(said.en, f"操作系统报告错误：{error}")
+        return Text(f"{kind}: {error}", f"操作系统报告错误（{kind}）：{error}")
     full = Text("The disk is full", "磁盘已满")
     if error.errno == errno.EFBIG:
         full = Text("A file may not become so large here (ulimit -f)", "此处不允许这么大的文件（ulimit -f）")

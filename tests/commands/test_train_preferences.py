@@ -299,7 +299,8 @@ def test_two_processes_learn_what_one_does(kind: str, more: str, workspace: Path
         assert made.returncode == 0, made.stderr
     one, two = (checkpoint.load(workspace / "models" / name).state_dict() for name in ("one", "two"))
     for name, weight in one.items():
-        torch.testing.assert_close(weight, two[name], atol=1e-5, rtol=1e-4)
+        # Sums in another order: 4e-5 on a processor whose products are in bfloat16; a step moves a weight by 3e-3.
+        torch.testing.assert_close(weight, two[name], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["reward", "dpo", "kto", "ppo", "grpo"])

@@ -54,7 +54,9 @@ def by_torchrun(processes: int, restarts: int) -> None:
                 sys.exit(128 + asked.sigval)
             except ChildFailedError as died:
                 if left.exists():
-                    raise FeilunError(**json.loads(left.read_text(encoding="utf-8"))) from None
+                    mistake = json.loads(left.read_text(encoding="utf-8"))
+                    en, zh = mistake["en"], mistake["zh"]
+                    raise FeilunError(en, zh, code=mistake["code"]) from None
                 if attempt == restarts:
                     raise _died(*died.get_first_failure(), restarts) from None
 
@@ -82,9 +84,7 @@ def mistakes_left() -> Generator[None]:
         if place is None:
             raise
         left = Path(place)
-        if (
-            not left.exists()
-        ):  # else it is of a process that was before, for whose want this one could not go on
+        if not left.exists():  # else it is of a process for whose want this one could not go on
             _leave(error, left)
         if not left.exists():
             raise
