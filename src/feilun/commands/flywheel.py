@@ -203,10 +203,8 @@ def _tell_of(job: Job, wanted: TurnRecipe, release: Release, named: tuple[bool, 
     from feilun.flywheel.recipe import TurnRecipe
 
     asked = dict(job.record.recipe)
-    learner, since = (
-        asked.pop("model"),
-        f"{datetime.fromisoformat(job.record.created).astimezone():%Y-%m-%d %H:%M}",
-    )
+    learner = asked.pop("model")
+    since = f"{datetime.fromisoformat(job.record.created).astimezone():%Y-%m-%d %H:%M}"
     other = TurnRecipe.model_validate(asked) != wanted, learner != release.name
     if any(differs and given for differs, given in zip(other, named, strict=True)):
         raise FeilunError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from feilun.data.read import Document, Tally, cut, read_texts, text_files
 from feilun.data.tokens import Encoder, Tokens, write_tokens
@@ -25,6 +25,8 @@ from feilun.train.packed import PackedRows
 from feilun.train.recipe import PretrainRecipe, TextsRecipe
 from feilun.train.sample import TOKENS, generate
 from feilun.workspace import MANIFEST, Manifest, new_artifact
+
+T = TypeVar("T")
 
 PART = 8192
 """Characters of the longest document of a run."""
@@ -112,12 +114,25 @@ def read_sources(data: TextsRecipe, sources: list[Path], tally: Tally | None = N
 
     Raises `FeilunError` for the first fault if nothing can be read.
     """
-    tally, any_read = tally or Tally(), False
+    tally = tally or Tally()
+    return _needed(_parts(data, sources, tally), tally)
+
+
+def _needed(found: Iterator[T], tally: Tally) -> Iterator[T]:
+    """What is found. Raises the first fault if that is nothing."""
+    empty = True
+    for one in found:
+        empty = False
+        yield one
+    if empty and tally.first_fault is not None:
+        raise tally.first_fault
+
+
+def _parts(data: TextsRecipe, sources: list[Path], tally: Tally) -> Iterator[Document]:
     for source in sources:
         for file in text_files(source):
             read = 0
             for document in read_texts(file, strict=False, tally=tally):
-                any_read = True
                 # A book is many documents: so the order can mix it with others, and a part of it be held out.
                 text = document.text
                 while text:
@@ -126,8 +141,6 @@ def read_sources(data: TextsRecipe, sources: list[Path], tally: Tally | None = N
                 read += len(document.text.encode())
                 if data.limit_mb is not None and read >= data.limit_mb * 2**20:
                     break
-    if not any_read and tally.first_fault is not None:
-        raise tally.first_fault
 
 
 def _is_shards(source: Path) -> bool:
@@ -154,21 +167,19 @@ def _trained_tokenizer(recipe: PretrainRecipe, sources: list[Path]) -> Tokenizer
     if not files:
         raise FeilunError("There is no text to read.", "没有可读取的文本。", code="no_text")
 
+    tally = Tally()
+
     def sample() -> Iterator[str]:
-        tally, any_read = Tally(), False
         # An equal share of every file, so that a large one does not make the vocabulary its own.
         for file in files:
             read = 0
             for document in read_texts(file, strict=False, tally=tally):
-                any_read = True
                 yield document.text
                 read += len(document.text.encode())
                 if read >= limit / len(files):
                     break
-        if not any_read and tally.first_fault is not None:
-            raise tally.first_fault
 
-    return train_tokenizer(sample(), recipe.tokenizer.vocab_size)
+    return train_tokenizer(_needed(sample(), tally), recipe.tokenizer.vocab_size)
 
 
 def _tokens(recipe: PretrainRecipe, sources: list[Path], job: Job, tokenizer: Encoder) -> Tokens:
