@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.conftest import StartServer
 from tests.e2e.conftest import LOOKS, OpenConsole, violations
-from tests.flywheel.test_lineage import World
+from tests.flywheel.lineage_world import World
 from tests.forks import run_feilun
 from tests.support import Server
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.flywheel.lineage_world import world  # noqa: F401
+from tests.store.conftest import postgres, where  # noqa: F401  what needs a world is tested on both databases
 
 from feilun.registry import Registry
 from feilun.store import Store
