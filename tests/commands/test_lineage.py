@@ -225,9 +225,12 @@ def test_what_cannot_be_forgotten_is_said(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("language", "told"),
-    [("en", "Nothing of a document can be deleted here yet"), ("zh", "目前尚不能在此删除文档内容")],
+    [
+        ("en", "A document leaves the corpora, token shards made with it are deleted"),
+        ("zh", "文档会从语料库中移除"),
+    ],
 )
-def test_the_help_promises_nothing_about_documents(language: str, told: str) -> None:
+def test_the_help_says_what_becomes_of_a_document(language: str, told: str) -> None:
     command = feilun("forget", "--help")
     env = environment(FEILUN_LANG=language)
     shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
@@ -255,7 +258,7 @@ def test_a_document_is_looked_for_among_the_sources(run: Run, tmp_path: Path) ->
     listed = run("-w", tmp_path, "forget", "--document", document, "--dry-run", **chosen)
     assert listed.returncode == 0, listed.stderr
     assert "Tainted: release release:" in listed.stdout
-    assert "not which documents are in them" in listed.stdout
+    assert "delete the document there as well" in listed.stdout
     assert "choose another model" in listed.stdout
     refused = run("-w", tmp_path, "forget", "--document", document, "--json")
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)

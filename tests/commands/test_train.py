@@ -302,7 +302,7 @@ def test_a_run_whose_examples_have_changed_does_not_go_on(
     options = ("--source", examples, "--name", "changed", "--resume")
     refused = train(workspace, recipe, *options)
     assert refused.returncode == 1
-    assert f"{half.id} was begun with other examples" in refused.stderr
+    assert f"{half.id} was begun with other data" in refused.stderr
     assert "changing.jsonl" in refused.stderr
     assert "Traceback" not in refused.stderr
     shutil.copytree(half.folder, tmp_path / "before")
@@ -314,6 +314,28 @@ def test_a_run_whose_examples_have_changed_does_not_go_on(
     (half.folder / "examples.sha256").unlink()  # as of an older Feilun
     examples.write_text(lines.replace("7?", "seven?"), encoding="utf-8")
     assert train(workspace, recipe, *options).returncode == 0
+
+
+def test_a_run_whose_token_shards_are_gone_does_not_go_on_with_others(
+    workspace: Path, texts: Path, tmp_path: Path
+) -> None:
+    source = shutil.copytree(texts, tmp_path / "texts")
+    half = stopped(workspace, PRETRAIN, source, "shards", 2)
+    options = ("--source", source, "--name", "shards", "--resume")
+    for path in (half.folder / "tokens").glob("*.bin"):
+        path.unlink()
+    refused = train(workspace, PRETRAIN, *options)
+    assert (refused.returncode, "make the token shards again" in refused.stderr) == (1, True)
+    shutil.rmtree(half.folder / "tokens")
+    (source / "more.txt").write_text("爷爷在河边放风筝，风筝飞得很高。\n" * 9, encoding="utf-8")
+    refused = train(workspace, PRETRAIN, *options)
+    assert refused.returncode == 1
+    assert f"{half.id} was begun with other data: the token shards tokens are others" in refused.stderr
+    shutil.rmtree(half.folder / "tokens")
+    (source / "more.txt").unlink()
+    resumed = train(workspace, PRETRAIN, *options)  # from the same texts they are the same
+    assert resumed.returncode == 0, resumed.stderr
+    assert half.state == "finished"
 
 
 def test_a_template_that_refuses_a_conversation_is_told_with_file_and_line(

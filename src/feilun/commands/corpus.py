@@ -143,6 +143,7 @@ def build(
     from feilun.data.build import KIND
     from feilun.data.build import build as make
     from feilun.data.cluster import on_ray
+    from feilun.data.forgotten import read_forgotten
     from feilun.data.recipe import CorpusRecipe
 
     workspace, path = Workspace(context.obj), recipe or shipped("data/web.toml")
@@ -157,7 +158,8 @@ def build(
         else:
             place = contextlib.nullcontext(local(processes))
         with place as each:
-            made = make(wanted, job, _folder(workspace, wanted.name), each)
+            out = _folder(workspace, wanted.name)
+            made = make(wanted, job, out, each, read_forgotten(workspace.path))
     if made is None:
         tell_stopped(job)
     elif not as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from rich.text import Text as Line
 from rich.tree import Tree as Drawing
 
 from feilun.commands.chat import printable
+from feilun.commands.extras import need_data
 from feilun.text import FeilunError, Text, say
 from feilun.workspace import Workspace
 
@@ -21,17 +23,20 @@ if TYPE_CHECKING:
     from feilun.flywheel.lineage_graph import Tree
 
 FORGET_HELP = say(
-    "Forget what a user said, or a conversation: the source and all copies of its words are deleted, what was trained on "
-    "it is marked, to be made anew, and a canary of it is withdrawn. Nothing of a document can be deleted here yet: what "
-    "was trained on it is only marked.\n\n"
-    "Weights cannot be cut: `feilun rollback` to a release from before, then `feilun turn`. Backups, exports and files "
-    "outside the workspace are yours to delete.\n\n"
-    "Example: `feilun forget --user alice --dry-run`",
-    "忘记某个用户的发言或某个对话：删除来源及其文字的所有副本，标记由其训练出的内容以便重新制作，并撤回由其制作的灰度版本。"
-    "目前尚不能在此删除文档内容，只会标记由其训练出的内容。\n\n"
-    "权重无法剪除：请先用 `feilun rollback` 回到之前的版本，再运行 `feilun turn`。备份、导出文件和工作区以外的文件需自行删除。\n\n"
-    "示例：`feilun forget --user alice --dry-run`",
+    "Forget what a user said, a conversation, or a document: the source and all copies of its words are deleted, what was "
+    "trained on it is marked, to be made anew, and a canary of it is withdrawn. A document leaves the corpora, token shards "
+    "made with it are deleted, and later builds leave it out.\n\n"
+    "Weights cannot be cut: `feilun rollback` to a release from before, then `feilun turn`; a base model is to be trained "
+    "anew. Backups, exports and files outside the workspace are yours to delete.\n\n"
+    "Examples:\n\n`feilun forget --user alice --dry-run`\n\n`feilun forget --document https://example.com/page.html`",
+    "忘记某个用户的发言、某个对话或某篇文档：删除来源及其文字的所有副本，标记由其训练出的内容以便重新制作，并撤回由其制作的灰度版本。"
+    "文档会从语料库中移除，含有它的 token 分片会被删除，以后的构建不再读取它。\n\n"
+    "权重无法剪除：请先用 `feilun rollback` 回到之前的版本，再运行 `feilun turn`；基座模型需重新训练。"
+    "备份、导出文件和工作区以外的文件需自行删除。\n\n"
+    "示例：\n\n`feilun forget --user alice --dry-run`\n\n`feilun forget --document https://example.com/page.html`",
 )
+MOST = 20
+"""Documents that are listed."""
 KINDS = {
     "answer": Text("answer", "回答"),
     "answers": Text("answers", "回答"),
@@ -119,10 +124,10 @@ def forget(
     document: Annotated[
         str | None,
         typer.Option(
-            metavar=say("PATH", "路径"),
+            metavar=say("DOCUMENT", "文档"),
             help=say(
-                "A text that a base model was trained on: what came of it is marked, nothing of it is deleted.",
-                "训练基座模型所用的文本：只标记由其产生的内容，不删除任何内容。",
+                "A text of a corpus: its id, `SOURCE/ID`, address, or the path of its file or folder.",
+                "语料库中的文本：其编号、`来源/编号`、网址，或其文件、文件夹的路径。",
             ),
         ),
     ] = None,
@@ -154,6 +159,8 @@ def forget(
         raise FeilunError("--json needs --dry-run or --yes.", "--json 需要与 --dry-run 或 --yes 同用。")
     what: dict[str, Any] = {"user": user, "conversation": conversation, "document": document}
     workspace = Workspace(context.obj)
+    if document is not None and (workspace.path / "corpora").is_dir():
+        need_data()
     store = Store(workspace.database)
     try:
         left: list[Path] = []
@@ -164,10 +171,7 @@ def forget(
         if not as_json:
             _list(made)
         if not (yes or dry_run):
-            asked = (
-                say("Mark it?", "确定标记？") if document else say("Forget it for good?", "确定永久忘记？")
-            )
-            typer.confirm(asked, abort=True)
+            typer.confirm(say("Forget it for good?", "确定永久忘记？"), abort=True)
             made, left = forgetting.forget(workspace, store, **what)
     finally:
         store.close()
@@ -176,7 +180,7 @@ def forget(
         typer.echo(json.dumps({**_row(made), "still_in": files}, ensure_ascii=False, indent=2))
         return
     if not dry_run:
-        typer.echo(say("Marked.", "已标记。") if document else say("Forgotten.", "已忘记。"))
+        typer.echo(say("Forgotten.", "已忘记。"))
         for path in left:
             typer.echo(
                 say(
@@ -244,6 +248,7 @@ def _list(made: Plan) -> None:
         )
     for name, count in sorted(made.rows.items()):
         put(say(f"To delete: {count} rows of {name}", f"将删除：{name} 中的 {count} 行"))
+    _list_copies(made, put)
     for turn in made.unfinished:
         put(say(f"To begin anew: the unfinished {turn}", f"将重新开始：未完成的 {turn}"))
     for node in made.artifacts:
@@ -260,14 +265,49 @@ def _list(made: Plan) -> None:
         )
     for one in made.serving:
         put(_what_to_do(one))
+
+
+def _list_copies(made: Plan, put: Callable[[str], None]) -> None:
+    """What is deleted of a document, and what is not."""
+    copies = made.copies
+    for one in copies.held[:MOST]:
+        put(
+            say(
+                f"To delete: {one.source}/{one.id} of {one.corpus}",
+                f"将删除：{one.corpus} 中的 {one.source}/{one.id}",
+            )
+        )
+    if len(copies.held) > MOST:
+        more = len(copies.held) - MOST
+        put(say(f"To delete: {more} more documents", f"将删除：另外 {more} 篇文档"))
+    for folder in copies.shards:
+        put(
+            say(
+                f"To delete: the token shards in {folder}. Make them again: feilun data tokens",
+                f"将删除：{folder} 中的 token 分片。请重新生成：feilun data tokens",
+            )
+        )
+    for work in copies.builds:
+        put(
+            say(
+                f"To begin anew: the unfinished {work.parent.name}",
+                f"将重新开始：未完成的 {work.parent.name}",
+            )
+        )
+    if copies.alike:
+        names = copies.alike[:MOST]
+        more = ", …" if len(copies.alike) > MOST else ""
+        put(
+            say(
+                f"Nearly the same, and documents of their own: {', '.join(names)}{more}. Forget them too if they are meant.",
+                f"内容几乎相同但属于其他文档：{'、'.join(names)}{more}。如需一并忘记，请另行指定。",
+            )
+        )
     if made.why == "document":
         put(
             say(
-                "Nothing of a document can be deleted here yet: it is known which sources a manifest names, not which "
-                "documents are in them, nor what a run read that was given --source. Delete the file, then make the token "
-                "shards and models above anew.",
-                "目前尚不能在此删除文档内容：清单只记录来源，不记录其中的具体文档，也不记录训练时用 --source 指定的内容。"
-                "请删除该文件，然后重新制作上述 token 分片和模型。",
+                "Files and folders outside of the workspace stay: delete the document there as well.",
+                "工作区以外的文件和文件夹不受影响：请自行在那里删除该文档。",
             )
         )
 
@@ -298,6 +338,13 @@ def _row(made: Plan) -> dict[str, Any]:
         "messages": made.stored.messages,
         "feedback": made.stored.opinions,
         "rows": made.rows,
+        "documents": [
+            {"corpus": str(one.corpus), "source": one.source, "id": one.id, "kept": one.kept}
+            for one in made.copies.held
+        ],
+        "nearly_the_same": made.copies.alike,
+        "token_shards": [str(folder) for folder in made.copies.shards],
+        "unfinished_builds": [str(work.parent) for work in made.copies.builds],
         "unfinished_turns": made.unfinished,
         "artifacts": [{"kind": node.kind, "id": node.id, "name": node.name} for node in made.artifacts],
         "releases": [node.id for node in made.releases],

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from feilun.data import table
+from feilun.data import samples, table
 from feilun.data.build import GATHERED, add_sketch, done, made_by, same_as_before
 from feilun.data.corpus import (
     CLASSIFIER,
@@ -28,6 +28,7 @@ from feilun.data.corpus import (
     write_corpus,
 )
 from feilun.data.dedup import Writer
+from feilun.data.forgotten import FORGOTTEN, stand_in
 from feilun.data.reasons import COPIES
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.repair import simplified
@@ -47,6 +48,10 @@ FIXED = ("lines", "mask", "decontaminate", "quality")
 """What a recipe says of reading and cleaning, which is done."""
 
 
+Named = tuple[str, str]
+"""A document by its source's name and its id."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What the work on a part has to know."""
@@ -60,6 +65,7 @@ class Known:
     """The scores."""
     rescore: bool
     quality: Callable[[str], float] | None
+    forgotten: frozenset[Named]
 
 
 def changed(made_by: CorpusRecipe, wanted: CorpusRecipe) -> CorpusRecipe:
@@ -104,12 +110,13 @@ def decide_again(
     each: Each | None = None,
     *,
     rescore: bool = False,
+    forgotten: frozenset[Named] = frozenset(),
 ) -> Path | None:
     """Make the corpus ``folder`` (which may be ``corpus`` itself) of the documents of another, inside ``job.running()``. Killed, it
     goes on where it was if it is called again.
 
     ``recipe`` is one that `changed` gave. ``rescore``: the scores are computed anew, as this version of Feilun does.
-    None if the job was asked to stop before the end.
+    ``forgotten``: documents of which nothing is left but that there were so many. None if the job was asked to stop before the end.
     """
     work = job.folder / "work"
     if made_by(job, folder):
@@ -138,6 +145,7 @@ def decide_again(
         columns=[*GATHERED, *SCORES] if rescore else [name for name in names if name.startswith("score.")],
         rescore=rescore,
         quality=quality(own) if rescore else None,
+        forgotten=forgotten,
     )
     starts = range(0, manifest.figures["read"], ROWS)
     parts = [(start, work / "refined" / f"{start:012}.parquet") for start in starts]
@@ -146,10 +154,11 @@ def decide_again(
     ):
         return None
     beside = {
-        name: (corpus / name).read_bytes()
-        for name in (FREQUENT, SHOWN, CLASSIFIER)
-        if (corpus / name).exists()
+        name: (corpus / name).read_bytes() for name in (FREQUENT, CLASSIFIER) if (corpus / name).exists()
     }
+    if (corpus / SHOWN).exists():
+        shown = [one for one in samples.load(corpus / SHOWN) if (one.source, one.id) not in forgotten]
+        beside[SHOWN] = samples.as_json(shown).encode()
     nothing: dict[str, Any] = {"passed_over": {}, "sets": {}}  # of a corpus that an older Feilun has made
     facts = nothing | {name: manifest.figures[name] for name in FACTS if name in manifest.figures}
     write_corpus(
@@ -160,6 +169,7 @@ def decide_again(
         job,
         beside,
         facts,
+        [*manifest.parents, manifest.id],
     )
     shutil.rmtree(work)
     return folder
@@ -172,7 +182,10 @@ def again_part(stage: tuple[int, Path], known: Known) -> None:
         return
     with table.writing(out, known.columns) as writer, Writer(known.sketches, out.stem) as shard:
         for row in rows_between(known.corpus, start, start + ROWS):
-            _undo(row, known.decided)
+            if (row["source"], row["id"]) in known.forgotten:
+                row = _nothing_of(row)
+            else:
+                _undo(row, known.decided)
             shadow = "" if row["reason"] else simplified(row["text"])
             if known.rescore and shadow:
                 row |= scores(row["text"], row["title"], shadow)
@@ -180,6 +193,13 @@ def again_part(stage: tuple[int, Path], known: Known) -> None:
                     row[QUALITY] = known.quality(shadow)
             add_sketch(shard, row, shadow, known.by)
             writer.add(row)
+
+
+def _nothing_of(row: table.Row) -> table.Row:
+    """What is left of a document that is forgotten."""
+    nothing = dict.fromkeys((*table.TEXTS, table.RECEIPT), "")
+    name = stand_in(row["source"], row["id"])
+    return {**nothing, "id": name, "source": row["source"], "reason": FORGOTTEN}
 
 
 def _undo(row: table.Row, decided: frozenset[str]) -> None:

@@ -24,6 +24,7 @@ from feilun.data.corpus import CLASSIFIER, FREQUENT, write_corpus
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
 from feilun.data.dedup.passages import hashes
+from feilun.data.forgotten import FORGOTTEN, is_forgotten, places_of, stand_in
 from feilun.data.lines import LineCounter
 from feilun.data.page import Context, Page, gather, refine
 from feilun.data.recipe import CorpusRecipe
@@ -50,10 +51,17 @@ Stage = tuple[Path, Path]
 """A part's file of the stage before, and of this one."""
 
 
-def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None) -> Path | None:
+def build(
+    recipe: CorpusRecipe,
+    job: Job,
+    folder: Path,
+    each: Each | None = None,
+    forgotten: frozenset[str] = frozenset(),
+) -> Path | None:
     """Make the corpus ``folder`` inside ``job.running()``; None if the job was asked to stop before the end.
 
-    ``each`` says where the work of the parts is done (default: in this process).
+    ``each`` says where the work of the parts is done (default: in this process). ``forgotten``: documents that are left out
+    (`feilun.data.forgotten`).
 
     Raises `FeilunError` if a source is missing or has changed since the build began, or a worker dies.
     """
@@ -75,7 +83,8 @@ def build(recipe: CorpusRecipe, job: Job, folder: Path, each: Each | None = None
     names = [f"{number:06}.parquet" for number in range(len(parts))]
     gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
     each = each or local(1)
-    if not done(job, "gather", each(gather_part, list(zip(parts, gathered, strict=True)), None), len(parts)):
+    work_of_all = each(gather_part, list(zip(parts, gathered, strict=True)), forgotten)
+    if not done(job, "gather", work_of_all, len(parts)):
         return None
     learnt = _classifier(recipe, gathered, work / CLASSIFIER)
     known = Known(context_of(recipe, gathered, work), work / "sketches", recipe.dedup.by)
@@ -205,7 +214,7 @@ def context_with(recipe: CorpusRecipe, frequent: Mapping[str, Set[int]], folder:
 
 
 @collecting_rarely()
-def gather_part(stage: tuple[Part, Path], _: None) -> None:
+def gather_part(stage: tuple[Part, Path], forgotten: frozenset[str]) -> None:
     """Stage one of a part."""
     part, out = stage
     if out.exists():
@@ -213,7 +222,7 @@ def gather_part(stage: tuple[Part, Path], _: None) -> None:
     extracted: dict[str, str] = {}
     lines = LineCounter()
     with table.writing(out, GATHERED) as writer:
-        for page in pages_of(part):
+        for page in pages_of(part, forgotten):
             if page.site and not page.reason:
                 lines.add(page.site, page.text.split("\n"))
             if page.edits and not page.reason and len(extracted) < samples.PART:
@@ -233,10 +242,14 @@ def _lines(gathered: Path) -> Path:
     return gathered.with_suffix(".lines.npz")
 
 
-def pages_of(part: Part) -> Iterator[Page]:
+def pages_of(part: Part, forgotten: frozenset[str]) -> Iterator[Page]:
     """The pages of a part after stage one, each id once: a file that says the same id twice gives it a number."""
     for file in part:
         for id, raw in numbered(read_split(file)):
+            places = [*places_of(file.root, id, getattr(raw, "url", None)), file.address]
+            if is_forgotten(places, forgotten):
+                yield Page(stand_in(raw.source, id), raw.source, reason=FORGOTTEN)
+                continue
             page = gather(raw)
             page.id = id
             yield page

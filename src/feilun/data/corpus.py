@@ -81,11 +81,12 @@ def write_corpus(
     job: Job,
     beside: Mapping[str, bytes],
     facts: Mapping[str, Any],
+    parents: Sequence[str] = (),
 ) -> Manifest:
     """Decide on the documents of the ``refined`` parts and write the artifact ``folder``.
 
     ``sketches``: a shard for each part, with the documents in the same order. ``beside``: other files, by their names. ``facts``:
-    figures of the stages before (`FACTS`).
+    figures of the stages before (`FACTS`). ``parents``: the corpora that the documents come from.
     """
     scores = table.score_columns(refined[0])
     known = table.columns(refined, ["id", "source", "lang", "site", "reason", *scores])
@@ -150,10 +151,12 @@ def write_corpus(
         whole = report(recipe.name, figures, known, final, scores, samples, cleaned)
         (draft / "report.html").write_text(whole, encoding="utf-8")
         files = {path.name: sha256_file(path) for path in sorted(draft.iterdir())}
+        id = "sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
         manifest = Manifest(
             kind="corpus",
-            id="sha256:" + hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest(),
+            id=id,
             name=recipe.name,
+            parents=[one for one in dict.fromkeys(parents) if one != id],
             recipe=recipe.model_dump(mode="json"),
             files=files,
             figures=figures,

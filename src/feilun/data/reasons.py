@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from feilun.data.forgotten import FORGOTTEN
 from feilun.data.sources import Reason
 from feilun.text import Text
 
@@ -11,7 +12,7 @@ FAILED: frozenset[str] = frozenset(get_args(Reason))
 """Reasons of what could not be read at all."""
 COPIES = frozenset({"exact_copy", "near_copy", "only_passages"})
 """Reasons that depend on what else is kept."""
-GIVEN = FAILED | COPIES | {"list_page", "no_text", "soft404", "contaminated"}
+GIVEN = FAILED | COPIES | {"list_page", "no_text", "soft404", "contaminated", FORGOTTEN}
 """Reasons that no rule of a recipe gives."""
 
 REASONS: dict[str, Text] = {
@@ -34,6 +35,7 @@ REASONS: dict[str, Text] = {
     "exact_copy": Text("copy", "完全重复"),
     "near_copy": Text("near copy", "近似重复"),
     "only_passages": Text("nothing but repeated passages", "只有重复段落"),
+    FORGOTTEN: Text("forgotten (feilun forget)", "已按要求忘记"),
     "too_short": Text("too short", "过短"),
     "language": Text("another language", "其他语言"),
     "shifted": Text("garbled encoding", "编码错乱"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,11 @@ def columns(paths: Iterable[Path], names: Iterable[str]) -> dict[str, NDArray[An
 def names(path: Path) -> list[str]:
     """The columns of a file, in order."""
     return list(pq.read_schema(path).names)
+
+
+def rows_at(path: Path, places: Sequence[int]) -> list[Row]:
+    """Some rows of a file, by their numbers in it."""
+    return pq.read_table(path).take(list(places)).to_pylist()
 
 
 def rows_where(path: Path, column: str, start: int, end: int) -> list[Row]:

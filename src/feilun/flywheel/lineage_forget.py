@@ -1,4 +1,4 @@
-"""Forgetting: what somebody said leaves the store and every copy of it; what was trained on it is marked.
+"""Forgetting: what somebody said, or a document, leaves the workspace with every copy; what was trained on it is marked.
 
 Weights cannot be cut. What was made from the words keeps its place and its manifest, and a file ``tainted.json``
 beside that says why and since when; a turn that has not come to its end is taken apart, and begins anew without them.
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from feilun.flywheel import lineage_cut as cutting
+from feilun.flywheel import lineage_documents as documents
 from feilun.flywheel.lineage import read_graph
 from feilun.flywheel.lineage_graph import Graph, Node
 from feilun.flywheel.lineage_reading import TAINTED, read_answers
@@ -63,6 +64,8 @@ class Plan:
     """Training rows that go, by file (relative to the workspace)."""
     unfinished: list[str] = field(default_factory=list[str])
     """Turns that are taken apart."""
+    copies: documents.Copies = field(default_factory=documents.Copies)
+    """Of a document."""
 
 
 def plan(
@@ -81,17 +84,16 @@ def plan(
         graph = read_graph(workspace, session)
         read_answers(graph, session)
         if document is not None:
-            made = Plan("document", document)
-            starts = [node.id for node in graph.nodes.values() if _is_of(node, document)]
+            made = Plan("document", document, copies=documents.copies(workspace.path, document))
+            reached = documents.came_of(graph, document, made.copies)
         elif user is None and conversation is None:
             made = Plan("deleted", "", stored=Stored(0, 0, _without_source(graph)))
-            starts = made.stored.opinions
+            reached = graph.reach(made.stored.opinions, "down")
         else:
             whose = Whose(user, conversation)
             made = Plan("user" if user is not None else "conversation", user or conversation or "", whose)
             made.stored = stored(session, whose)
-            starts = made.stored.opinions
-        reached = graph.reach(starts, "down")
+            reached = graph.reach(made.stored.opinions, "down")
         made.artifacts = [node for node in reached if folders(node, workspace)]
         made.releases = [node for node in reached if node.kind == "release"]
         made.answers = sum(node.facts["count"] for node in reached if node.kind == "answers")
@@ -107,7 +109,11 @@ def plan(
         for folder in folders(node, workspace)
         if node.kind == "dataset" and _is_unfinished(workspace, folder.name) and folder.name not in used
     ]
-    held = made.stored.conversations or made.stored.opinions
+    tokens = [
+        folder for node in made.artifacts if node.kind == "tokens" for folder in folders(node, workspace)
+    ]
+    made.copies.shards = documents.shards_in(tokens) if document is not None else []
+    held = made.stored.conversations or made.stored.opinions or made.copies.held or made.copies.builds
     if not (held or made.artifacts or made.releases or made.rows):
         raise FeilunError(
             f"Nothing here is of '{made.what}'." if made.what else "Nothing is left of what was deleted.",
@@ -159,8 +165,11 @@ def forget(
                 cutting.cut_name(workspace.path, made.whose.user)
             with store.writing() as session:
                 erase(session, made.whose)
-        if made.why != "document":
+        if document is None:
             compact(store)
+        else:
+            documents.take_out(workspace.path, document, made.copies)
+            cut.learn(made.copies.lines)
         return made, cutting.still_there(workspace.path, cut.texts)
 
 
@@ -248,14 +257,3 @@ def _serving(workspace: Workspace, session: Session, tainted: set[str]) -> list[
             clean = next((row.release_id for row in rows if row.release_id not in tainted), None)
             found.append(Serving(release.name, release.id, clean, canary))
     return found
-
-
-def _is_of(node: Node, document: str) -> bool:
-    """Whether a source is a document, or a folder in which it lies. A relative source is known by its last parts."""
-    if node.kind != "source":
-        return False
-    wanted = Path(document).expanduser().absolute()
-    parts = tuple(part for part in Path(node.name).parts if part not in (".", ".."))
-    if node.name == document or not parts:
-        return node.name == document
-    return any(one.parts[-len(parts) :] == parts for one in (wanted, *wanted.parents))

@@ -16,13 +16,14 @@ from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.tokenizer_training import train_tokenizer
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.heldout import bits_per_byte, heldout_documents
 from feilun.train.loop import Trainer
 from feilun.train.packed import PackedRows
 from feilun.train.recipe import PretrainRecipe, TextsRecipe
+from feilun.train.same_data import check_same_data
 from feilun.train.sample import TOKENS, generate
 from feilun.workspace import MANIFEST, Manifest, new_artifact
 
@@ -45,6 +46,9 @@ def pretrain(
         tokenizer = _tokenizer(recipe, sources, job)
         # Whose cached properties pyright does not match.
         tokens = _tokens(recipe, sources, job, cast(Encoder, tokenizer))
+    name = tokens.manifest.name
+    changed = Text(f"the token shards {name} are others", f"token 分片 {name} 已不是原来的")
+    check_same_data(job, "tokens.sha256", tokens.manifest.id, changed, world)
     config = recipe.model.config(tokenizer.vocab_size, tuple(tokenizer.end_ids), tokenizer.pad_id)
     model = Transformer(config)
     model.initialise(recipe.seed)

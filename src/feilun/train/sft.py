@@ -18,7 +18,7 @@ from feilun.model.lora import restrict
 from feilun.model.loss import Candidates
 from feilun.model.spare import avoid
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.batches import Examples
 from feilun.train.conversations import Example, read_examples
 from feilun.train.distributed import World
@@ -28,9 +28,9 @@ from feilun.train.objectives import NextToken
 from feilun.train.origin import origin_of
 from feilun.train.preferences import prompt_ids
 from feilun.train.recipe import SftRecipe
+from feilun.train.same_data import check_same_data
 from feilun.train.sample import TOKENS, generate
 from feilun.train.tuning import Tuned
-from feilun.workspace import write_atomically
 
 SAMPLE = 100
 """Examples to keep that tell which directions are used (`spare`): some 3,000 words, which take seconds."""
@@ -139,19 +139,12 @@ def _check_unchanged(job: Job, examples: list[Example], sources: list[Path], wor
     for one in examples:
         digest.update(f"{len(one.ids)} {one.language} {one.keep}\n".encode())
         digest.update(array("I", one.ids).tobytes() + bytes(one.learnt))
-    found, path = digest.hexdigest() + "\n", job.folder / "examples.sha256"
-    before = world.of_first(path.read_text() if path.exists() else None)
-    if before is None:  # a new run, or one of an older Feilun
-        if world.first:
-            write_atomically(path, found)
-    elif before != found:
-        raise FeilunError(
-            f"The run {job.id} was begun with other examples: what is in {', '.join(map(str, sources))} has changed, or the base "
-            "model's tokenizer. Put it back, or start anew without --resume.",
-            f"运行 {job.id} 开始时的示例与现在不同：{'、'.join(map(str, sources))} 的内容或基础模型的分词器已改变。"
-            "请改回，或去掉 --resume 重新开始。",
-            code="other_data",
-        )
+    named = ", ".join(map(str, sources))
+    changed = Text(
+        f"what is in {named} has changed, or the base model's tokenizer",
+        f"{named} 的内容或基础模型的分词器已改变",
+    )
+    check_same_data(job, "examples.sha256", digest.hexdigest(), changed, world)
 
 
 def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Packing, Tensor]]:

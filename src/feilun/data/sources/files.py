@@ -44,6 +44,11 @@ class Split:
         """Whether this file is the whole source."""
         return self.root.rstrip("/").rsplit("/", 1)[-1] == self.place
 
+    @property
+    def address(self) -> str:
+        """The file as a URL."""
+        return self.root if self.alone else f"{self.root.rstrip('/')}/{self.place}"
+
 
 def file_system(source: str) -> tuple[Any, str]:
     """fsspec's file system for a source, and the source's path in it.

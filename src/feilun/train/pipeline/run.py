@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from feilun.data.build import build
+from feilun.data.forgotten import read_forgotten
 from feilun.data.tokens import TokenDocument, Tokens
 from feilun.data.workers import local
 from feilun.evaluate.questions import read_questions
@@ -148,7 +149,8 @@ class Pipeline:
         return self.world.of_first(make[stage](part, folder) if self.world.first else None)
 
     def _corpus(self, part: Job, folder: Path) -> Path | None:
-        return build(corpus_recipe(self.recipe, self.beside), part, folder, local(os.cpu_count() or 1))
+        wanted, each = corpus_recipe(self.recipe, self.beside), local(os.cpu_count() or 1)
+        return build(wanted, part, folder, each, read_forgotten(self.workspace.path))
 
     def _pretrain(self, part: Job, folder: Path) -> Path | None:
         more = [self._beside(path) for path in self.recipe.pretrain.data.sources]
