@@ -6,12 +6,15 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.forks import environment
 from tests.registry.canaries import canary
 
+from feilun.flywheel import promote as promoting
 from feilun.flywheel.promote import begin_canary, catch_up, end_canary, no_canary, promote, roll_back
 from feilun.registry import ASSISTANT, SMALLEST, Canary, Registry, Release
 from feilun.store import Store
@@ -166,6 +169,34 @@ def test_killed_between_the_pointer_and_its_row_a_turn_goes_on(
         assert past(store) == [FIRST, (canary(2).release.id, "turn" if how == "at once" else "canary")]
 
 
+def test_what_was_rolled_back_is_not_promoted_again_by_the_turn_that_was_killed(
+    registry: Registry, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"adapter": "/w/models/turn-2/adapter.gguf", "adapter_sha256": "sha256:2"}
+    release = SMALLEST.model_copy(update=made)
+    with monkeypatch.context() as patch:
+        patch.setattr("feilun.flywheel.promote._note", _dies_after(1))
+        with pytest.raises(KeyboardInterrupt):
+            promote(registry, store, release, "turn-2", instead_of=SMALLEST)
+    assert registry.get(NAME) == release
+    assert past(store) == [FIRST]
+    assert roll_back(registry, store, NAME) == SMALLEST
+    promote(registry, store, release, "turn-2", instead_of=SMALLEST)  # it goes on
+    assert registry.get(NAME) == SMALLEST
+    assert past(store) == [FIRST, (release.id, "turn"), (SMALLEST.id, "rollback")]
+
+
+def _dies_after(rows: int) -> Callable[..., Any]:
+    whole, written = promoting._note, 0
+
+    def note(*given: Any) -> Any:
+        nonlocal written
+        written += 1
+        return whole(*given) if written <= rows else _dies()
+
+    return note
+
+
 def _dies(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -252,6 +283,7 @@ DECIDES = """
 import sys
 from pathlib import Path
 from tests.registry.canaries import canary
+from feilun.flywheel import promote as promoting
 from feilun.flywheel.promote import begin_canary, end_canary, roll_back
 from feilun.registry import Registry
 from feilun.store import Store

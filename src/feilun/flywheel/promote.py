@@ -7,6 +7,8 @@ that comes (`catch_up`). A running server sees the pointer at its next request.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -130,9 +132,15 @@ def _catch_up(registry: Registry, store: Store, name: str) -> None:
     if canary is not None:
         missing: tuple[Release, Reason, str | None] = (canary.release, "canary", canary.turn)
     elif last.reason != "canary":
-        if present.id == last.release_id or all(present.id != id for id, _ in before):
-            return  # a new one is written by the turn that made it, when it goes on, or by the next one
-        missing = (present, "rollback", None)
+        turn = _maker(present)
+        if present.id == last.release_id:
+            return
+        if any(present.id == id for id, _ in before):
+            missing = (present, "rollback", None)
+        elif turn is not None:  # which must find that it has promoted it already, whatever is decided now
+            missing = (present, "turn", turn)
+        else:
+            return  # it was added by hand: the next decision writes it down
     elif present.id == last.release_id:
         missing = (present, "canary_promoted", last.turn)
     elif not before or present.id == before[-1][0]:
@@ -159,6 +167,12 @@ def _ready(registry: Registry, store: Store, made: Release, turn: str, instead_o
         if not before or before[-1].release_id != present.id:
             _note_present(session, present)
         return True
+
+
+def _maker(release: Release) -> str | None:
+    """The turn that a release's adapter is of."""
+    folder = Path(release.adapter).parent.name if release.adapter else ""
+    return folder if folder.startswith("turn-") else None
 
 
 def _changed(present: Release, instead_of: Release, turn: str) -> FeilunError:
