@@ -25,14 +25,17 @@ TURN = """
 per_user = 8
 [build]
 rewordings = 2
+neighbours = 1
 replay = 0
 [train]
 epochs = 60
 least_steps = 200
+keep_share = 0.2
 spare = 30
 learns = "all"
 above = 0
 lr = 4e-3
+weight_decay = 0
 rows = 6
 length = 256
 [gate]

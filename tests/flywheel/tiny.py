@@ -33,7 +33,7 @@ heads = 2
 lr = 3e-3
 warmup = 2
 [run]
-steps = 60
+steps = 120
 rows = 8
 length = 96
 """
