@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from pydantic import ValidationError
 from tests.data.corpora import PHONE, article, files, html, made, recipe
 from tests.forks import environment, run_feilun
 
+from feilun.commands.corpus_sources import with_sources
 from feilun.data.build import KIND, build, grouped
+from feilun.data.recipe import CorpusRecipe
 from feilun.data.sources import Split
 from feilun.data.why import documents, why
 from feilun.jobs import Job
+from feilun.recipe import read_recipe
 from feilun.text import FeilunError
 from feilun.workspace import Manifest
 
@@ -204,6 +208,65 @@ def test_sources_that_changed_are_not_mixed(pages: Path, tmp_path: Path) -> None
     (pages / "more.txt").write_text("又来了一篇。")
     with job.running(), pytest.raises(FeilunError, match="changed since"):
         build(wanted, job, tmp_path / "corpus")
+
+
+def test_a_file_of_the_same_size_that_changed_is_another(pages: Path, tmp_path: Path) -> None:
+    wanted, file = recipe(pages), pages / "contact.txt"
+    job = Job.create(tmp_path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        job.stop()
+        assert build(wanted, job, tmp_path / "corpus") is None
+    file.write_text(file.read_text("utf-8").replace("水塔", "水库"), encoding="utf-8")
+    with job.running(), pytest.raises(FeilunError, match="changed since"):
+        build(wanted, job, tmp_path / "corpus")
+
+
+def test_what_is_resumed_has_the_recipe_it_was_begun_with(pages: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    rule = '[[rules]]\nreason = "short"\ncolumn = "score.units.v1"\nmin = MIN\n'
+    said = f'kind = "corpus"\nname = "mine"\n[[sources]]\npath = "{pages}"\n{rule}'
+    path.write_text(said.replace("MIN", "50"))
+    workspace = tmp_path / "workspace"
+    wanted = with_sources(read_recipe(path, CorpusRecipe), tmp_path, [])
+    job = Job.create(workspace / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    command = ("-w", workspace, "data", "build", path, "--resume", "--workers", "1")
+    path.write_text(said.replace("MIN", "5000"))
+    refused = run_feilun(*command)
+    assert refused.returncode == 1
+    assert f"{job.id} was begun with another recipe: rules." in refused.stderr
+    path.write_text(said.replace("MIN", "50"))
+    done = run_feilun(*command)
+    assert (done.returncode, job.state) == (0, "finished"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([""], "names no file or folder"),
+        (["web="], "names no file or folder"),
+        (["wbe=PAGES"], "wbe=PAGES names no source of this recipe. There are: books, web"),
+        (["web=PAGES", "PAGES"], "PAGES names no source of this recipe"),
+        (["web=PAGES", "web=PAGES"], "web=... is given twice"),
+    ],
+)
+def test_sources_that_are_misnamed_are_told(pages: Path, given: list[str], said: str) -> None:
+    wanted = CorpusRecipe.model_validate(
+        {"kind": "corpus", "name": "x", "sources": [{"name": "web"}, {"name": "books"}]}
+    )
+    with pytest.raises(FeilunError, match=re.escape(said.replace("PAGES", str(pages)))):
+        with_sources(wanted, pages, [one.replace("PAGES", str(pages)) for one in given])
+
+
+def test_a_folder_named_twice_is_one_source(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pages.parent)
+    wanted = with_sources(CorpusRecipe(kind="corpus", name="x"), pages, ["pages", "./pages", str(pages)])
+    assert [one.path for one in wanted.sources] == [str(pages)]
+
+
+def test_a_rule_of_a_source_that_is_none_is_refused(pages: Path) -> None:
+    rule = {"reason": "odd", "column": "score.units.v1", "min": 1, "source": "pagse"}
+    with pytest.raises(FeilunError, match="for the source pagse, which is none of the recipe's: pages"):
+        with_sources(recipe(pages, rules=[rule]), pages, [])
 
 
 def test_a_document_tells_its_way(pages: Path, tmp_path: Path) -> None:

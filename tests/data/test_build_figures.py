@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.corpora import article, html, made, recipe
+from pydantic import ValidationError
+from tests.data.corpora import PHONE, article, html, made, recipe
 
 import feilun
 from feilun.data.build import KIND, build
+from feilun.data.corpus import SIZES
 from feilun.data.page import gather
 from feilun.data.sources import Raw
 from feilun.data.why import documents, why
@@ -106,6 +108,7 @@ def test_a_page_that_is_gone_is_told_from_one_without_text(tmp_path: Path) -> No
     [
         ({"rules": [{"reason": "odd", "column": "score.nothing.v1", "min": 1}]}, "score.nothing.v1"),
         ({"decontaminate": [{"path": "/nowhere/exam.jsonl"}]}, "/nowhere/exam.jsonl"),
+        ({"dedup": {"by": "score.qualty.v1"}}, "dedup.by asks for score.qualty.v1"),
         ({"quality": {"reference": ["/nowhere"], "raw": ["else"]}}, "names else"),
     ],
 )
@@ -117,6 +120,84 @@ def test_a_wrong_recipe_is_told_before_the_first_page(
     with job.running(), pytest.raises(FeilunError, match=re.escape(said)):
         build(wanted, job, tmp_path / "corpus")
     assert job.last("stage") is None
+
+
+def test_an_evaluation_set_of_which_nothing_is_read_is_refused(pages: Path, tmp_path: Path) -> None:
+    rows(tmp_path / "exam.jsonl", [{"question": QUESTION}])
+    wanted = recipe(pages, decontaminate=[{"path": str(tmp_path / "exam.jsonl"), "fields": ["questoin"]}])
+    with pytest.raises(FeilunError, match="no text in questoin"):
+        made(wanted, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"fields": {"txt": "text"}}, "'txt' is none of html, text, title"),
+        ({"epochs": float("inf")}, "less than or equal to 1000"),
+        ({"weight": float("inf")}, "finite"),
+    ],
+)
+def test_a_source_that_cannot_be_read_so_is_refused(pages: Path, source: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        recipe(sources=[{"path": str(pages), **source}])
+
+
+def test_masked_data_stands_nowhere_in_a_corpus(pages: Path, tmp_path: Path) -> None:
+    """Neither in what is shown of the text before its repairs, nor in what is dropped before it is masked."""
+    words = ["公告 。。 请致电", f"工程队的电话是{PHONE}，邮箱是gongcheng@shuita.cn。。"]
+    (pages / "mended.txt").write_text("\n".join([*article("井台", "水务所"), *words]), encoding="utf-8")
+    links = "".join(f"<li><a href='/{n}'>第{n}号报道：各地新闻摘要</a></li>" for n in range(60))
+    (pages / "list.html").write_text(
+        f"<html><head><title>通讯录 {PHONE}</title></head><body><ul>{links}</ul></body></html>",
+        encoding="utf-8",
+    )
+    corpus = made(recipe(pages), tmp_path)
+    (listed,) = (row for row in documents(corpus, dropped="all") if row["id"] == "list.html")
+    assert listed["reason"] in ("list_page", "no_text")
+    for row in [*documents(corpus), *documents(corpus, dropped="all")]:
+        assert PHONE not in row["text"] + row["title"]
+    shown = (corpus / "samples.json").read_text(encoding="utf-8")
+    assert "mended.txt" in shown
+    for path in (corpus / "samples.json", corpus / "report.html"):
+        content = path.read_text(encoding="utf-8")
+        assert PHONE not in content
+        assert "gongcheng@" not in content
+
+
+def test_a_mixture_counts_what_is_left_after_passages_are_cut(tmp_path: Path) -> None:
+    """And of what is left, what is too short for the recipe is dropped."""
+    source = tmp_path / "pages"
+    source.mkdir()
+    common = "".join(article("水井", "村里的老木匠"))
+    for n in range(6):
+        own = "\n".join(article(f"{n}号渡口", f"第{n}组的船工"))
+        (source / f"whole{n}.txt").write_text(f"{own}\n{common}", encoding="utf-8")
+        (source / f"stub{n}.txt").write_text(f"{common}\n落款{n}。", encoding="utf-8")
+    rules = [{"reason": "too_short", "column": "score.units.v1", "min": 50}]
+    corpus = made(recipe(source, dedup={"near": 1, "passages": 3}, rules=rules), tmp_path)
+    figures = Manifest.read(corpus).figures
+    kept = list(documents(corpus))
+    counted = figures["sources"]["pages"]
+    assert counted["kept"] == figures["kept"] == len(kept)
+    assert counted["units"] == sum(round(SIZES["score.units.v1"](row["text"])) for row in kept)
+    assert all(len(row["text"]) > 50 for row in kept)
+    assert figures["dropped"]["only_passages"] >= 5
+    names = {f"pages/{row['id']}" for row in kept}
+    assert {one["kept"] for one in figures["copies"]} <= names
+
+
+def test_every_id_is_there_once(tmp_path: Path) -> None:
+    source = tmp_path / "pages"
+    source.mkdir()
+    ids = ["x", "x", "x~2", "x", "y", "x~1"]
+    some = [{"id": id, "text": "\n".join(article(f"{n}号院", f"第{n}组"))} for n, id in enumerate(ids)]
+    rows(source / "dup.jsonl", some)
+    corpus = made(recipe(source, dedup={"near": 1}), tmp_path)
+    found = [row["id"] for row in documents(corpus)]
+    assert len(set(found)) == len(ids)
+    assert found[0] == "dup.jsonl#x"
+    for n, id in enumerate(found):
+        assert f"{n}号院" in why(corpus, id).refined.text
 
 
 def test_what_is_no_corpus_is_not_replaced(pages: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_mixture_of_gpt3_from_the_command_line(folders: dict[str, Path], tmp
     assert alone.returncode == 1
     assert "needs a reference: give one of webtext, books1, wikipedia" in alone.stderr
     unnamed = run_feilun("-w", tmp_path / "workspace", "data", "build", recipe, *given, "--source", "x")
-    assert "has no name" in unnamed.stderr
+    assert "--source x names no source of this recipe" in unnamed.stderr
 
 
 def test_recipes_that_come_with_feilun_are_read() -> None:

@@ -107,6 +107,18 @@ def test_a_source_that_is_none_is_the_callers_mistake(tmp_path: Path, name: str,
     assert caught.value.code == code
 
 
+def test_a_pipe_is_no_source(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(FeilunError, match="neither a file nor a folder"):
+        read(tmp_path / "pipe.txt")
+
+
+def test_half_a_character_costs_itself_alone(tmp_path: Path) -> None:
+    """Of a text that was cut between the two halves of a character, as JavaScript does it."""
+    save(tmp_path / "a.jsonl", '{"text": "cut \\ud83d here"}\n{"text": "whole \\ud83d\\ude00"}\n')
+    assert [page.content for page in pages(tmp_path / "a.jsonl")] == ["cut \ufffd here", "whole \U0001f600"]
+
+
 def test_what_may_not_be_read_is_said_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

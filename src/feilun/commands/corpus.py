@@ -8,7 +8,7 @@ import webbrowser
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from feilun.jobs import Job
 from feilun.recipe import find_recipe, read_recipe, shipped
 from feilun.text import FeilunError, say
 from feilun.workspace import MANIFEST, Manifest, Workspace
+
+if TYPE_CHECKING:
+    from feilun.data.recipe import CorpusRecipe
 
 BUILD_HELP = say(
     "Make a corpus of pages and documents: WARC, HTML, PDF, DOCX, EPUB, Markdown, JSON lines, Parquet or text, from files, "
@@ -150,6 +153,8 @@ def build(
     wanted = with_sources(read_recipe(path, CorpusRecipe, {"name": name}), path.parent, source or [])
     runs = workspace.path / "runs"
     found = job_to_resume(runs, KIND, wanted.name) if resume else None
+    if found is not None and (recipe is not None or source):
+        _check_same(found, wanted)
     job = found or Job.create(runs, KIND, wanted.name, wanted.model_dump(mode="json"))
     wanted = CorpusRecipe.model_validate(job.record.recipe)
     with running(job, partial(follow, as_json=as_json)):
@@ -227,6 +232,8 @@ def _again(
     wanted = wanted.model_copy(update={"name": name or wanted.name})
     runs, kind = workspace.path / "runs", RESCORE if rescore else DECIDE
     found = job_to_resume(runs, kind, wanted.name) if resume else None
+    if found is not None and recipe is not None:
+        _check_same(found, wanted)
     job = found or Job.create(runs, kind, wanted.name, wanted.model_dump(mode="json"))
     wanted = CorpusRecipe.model_validate(job.record.recipe)
     with running(job, partial(follow, as_json=as_json)):
@@ -278,6 +285,18 @@ def report(context: typer.Context, corpus: Corpus) -> None:
     path = _corpus(context, corpus) / "report.html"
     typer.echo(str(path))
     webbrowser.open(path.absolute().as_uri())
+
+
+def _check_same(job: Job, wanted: CorpusRecipe) -> None:
+    """Raises `FeilunError` if the recipe is another one than the job was begun with."""
+    before, now = job.record.recipe, wanted.model_dump(mode="json")
+    other = ", ".join(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))
+    if other:
+        raise FeilunError(
+            f"{job.id} was begun with another recipe: {other}. Put it back, or start anew without --resume.",
+            f"{job.id} 开始时的配方与现在不同：{other}。请改回，或去掉 --resume 重新开始。",
+            code="other_recipe",
+        )
 
 
 def found(workspace: Path, source: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from feilun.data import samples, table
-from feilun.data.build import GATHERED, add_sketch, done, made_by, same_as_before
+from feilun.data.build import GATHERED, add_sketch, check_columns, done, made_by, same_as_before
 from feilun.data.corpus import (
     CLASSIFIER,
     FACTS,
@@ -147,6 +147,7 @@ def decide_again(
         quality=quality(own) if rescore else None,
         forgotten=forgotten,
     )
+    check_columns(recipe, known.columns)
     starts = range(0, manifest.figures["read"], ROWS)
     parts = [(start, work / "refined" / f"{start:012}.parquet") for start in starts]
     if not done(

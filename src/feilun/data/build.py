@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from feilun.data import samples, table
+from feilun.data import pii, samples, table
 from feilun.data.corpus import CLASSIFIER, FREQUENT, write_corpus
+from feilun.data.decide import Rule
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
 from feilun.data.dedup.passages import hashes
@@ -129,13 +130,27 @@ def _check_free(folder: Path) -> None:
 
 def _check(recipe: CorpusRecipe) -> None:
     """What the last stages would stop at, told before the work of the first. Raises `FeilunError`."""
-    for rule in recipe.rules:
-        rule.check([*GATHERED, *SCORES])
+    check_columns(recipe, [*GATHERED, *SCORES])
     if recipe.quality is not None:
         sides_of(recipe.quality, recipe)
     for one in recipe.decontaminate:
-        for _ in read_items(Path(one.path), one.fields):
-            pass
+        if not any(
+            any(map(str.strip, item.strings)) for item in list(read_items(Path(one.path), one.fields))
+        ):
+            fields = ", ".join(one.fields or ())
+            raise FeilunError(
+                f"There is nothing in the evaluation set {one.path}"
+                + (f": no text in {fields}." if fields else "."),
+                f"评测集 {one.path} 中没有内容" + (f"：{fields} 中没有文本。" if fields else "。"),
+                code="empty_set",
+            )
+
+
+def check_columns(recipe: CorpusRecipe, columns: Sequence[str]) -> None:
+    """Raises `FeilunError` if a rule, or the choice of the best copy, asks for a score that is none of these."""
+    for rule in recipe.rules:
+        rule.check(columns)
+    Rule(reason="dedup.by", column=recipe.dedup.by, min=0).check(columns)
 
 
 def parts_of(recipe: CorpusRecipe, passed: Counter[str] | None = None) -> list[Part]:
@@ -257,10 +272,16 @@ def pages_of(part: Part, forgotten: frozenset[str]) -> Iterator[Page]:
 
 def numbered(raws: Iterable[Raw | Failed]) -> Iterator[tuple[str, Raw | Failed]]:
     """The pages of a file with their ids in the corpus."""
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
+    """How often an id was said; of one that was given to another page, 1."""
     for raw in raws:
-        seen[raw.id] += 1
-        yield raw.id if seen[raw.id] == 1 else f"{raw.id}~{seen[raw.id]}", raw
+        id, again = raw.id, seen.get(raw.id, 0)
+        while id in seen:
+            again += 1
+            id = f"{raw.id}~{again}"
+        seen[raw.id] = max(again, 1)
+        seen.setdefault(id, 1)
+        yield id, raw
 
 
 @dataclass(frozen=True)
@@ -285,13 +306,12 @@ def refine_part(stage: Stage, known: Known) -> None:
         for row in table.rows(gathered):
             page = table.page_of(row)
             receipt = json.loads(row[table.RECEIPT] or "{}")
-            if not page.reason:
-                refine(page, known.context)
+            refine(page, known.context)
             shadow = "" if page.reason else page.shadow
             refined = table.row_of(page, receipt)
             before = extracted.get(f"{page.source}/{page.id}") or (row["text"] if page.lines else None)
             if before and page.text and len(shown) < samples.PART:
-                shown.append(_sample(refined, before))
+                shown.append(_sample(refined, pii.mask(before, known.context.masked)))
             add_sketch(shard, refined, shadow, known.by)
             writer.add(refined)
         samples.save(_shown(out), shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from feilun.data.dedup import Duplicates, Shards, find
 from feilun.data.dedup.passages import Frequent, count, drop_frequent
 from feilun.data.reasons import FAILED
 from feilun.data.recipe import CorpusRecipe
+from feilun.data.repair import simplified
 from feilun.data.report import SAMPLES, Samples, report
 from feilun.data.samples import SHOWN, load
 from feilun.data.score import quality
+from feilun.data.score.letters import Letters
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Manifest, new_artifact, sha256_file
@@ -32,6 +34,11 @@ BYTES = 2**27
 
 UNITS = "score.units.v1"
 """The size of a document: Han characters and words, which are about as many as tokens."""
+SIZES: dict[str, Callable[[str], float]] = {
+    UNITS: lambda text: float(len(Letters(simplified(text)).units.hashes)),
+    "score.chars.v1": lambda text: float(len(text)),
+}
+"""Scores that change when passages are cut out of a document. All others are those of the whole text."""
 
 FREQUENT = "frequent.json"
 """In a corpus: of each site the keys of lines that many of its pages have."""
@@ -98,19 +105,22 @@ def write_corpus(
     reasons[again & copies.exact] = "exact_copy"
     reasons[again & ~copies.exact] = "near_copy"
     frequent = count(sketches, recipe.dedup.passages, reasons == "") if recipe.dedup.passages else None
-    read, mixture = _mixed(recipe, known, reasons == "")
+    sizes = known[UNITS]
+    if frequent is not None:
+        sizes = _cut_sizes(recipe, refined, frequent, known, reasons)
+    read, mixture = _mixed(recipe, known, sizes, reasons == "")
     job.emit("decided", documents=len(reasons), kept=int((reasons == "").sum()))
     with new_artifact(folder) as draft:
         kept, dropped = _Rotating(draft, "kept", scores, KEPT), _Rotating(draft, "dropped", scores, DROPPED)
         tally: Counter[str] = Counter()
         languages: Counter[str] = Counter()
-        characters, samples, final = 0, Samples(), reasons.copy()
+        characters, samples, final = 0, Samples(), reasons
         told = _Told()
         start = 0
         for rows in _tables(refined):
             numbers = np.arange(start, start + len(rows))
             start += len(rows)
-            rows = _without_frequent(rows, frequent, numbers, final)
+            rows = _without_frequent(rows, frequent, numbers, final[numbers])
             rows = table.with_column(rows, "reason", final[numbers], table.pa.string())
             rows = table.with_column(rows, NUMBER, numbers, table.pa.int64())
             tally.update(final[numbers].tolist())
@@ -138,7 +148,7 @@ def write_corpus(
             "dropped": counted,
             "failed": {reason: tally[reason] for reason in sorted(tally) if reason in FAILED},
             "rules": {name: {**effect.model_dump(), "good": good[name]} for name, effect in effects.items()},
-            "copies": _clusters(copies, again, shards),
+            "copies": _clusters(copies, again, final == "", shards),
             "sources": mixture,
             "languages": dict(sorted(languages.items())),
             "characters": characters,
@@ -186,24 +196,60 @@ class _Told:
                 self.faults.append({"id": f"{source}/{id}", "reason": reason, "en": en, "zh": zh})
 
 
-def _clusters(copies: Duplicates, dropped: NDArray[np.bool_], shards: Shards) -> list[dict[str, Any]]:
+def _clusters(
+    copies: Duplicates, dropped: NDArray[np.bool_], kept: NDArray[np.bool_], shards: Shards
+) -> list[dict[str, Any]]:
     """The documents with the most copies: which was kept, how many were dropped, and some of these."""
-    leaders, counts = np.unique(copies.of[dropped], return_counts=True)
+    leaders, counts = np.unique(copies.of[dropped & kept[copies.of]], return_counts=True)
     most = leaders[np.lexsort((leaders, -counts))][:CLUSTERS]
     found: list[dict[str, Any]] = []
     for leader in most.tolist():
         mine = np.flatnonzero(dropped & (copies.of == leader))
-        kept = shards.ids(np.array([leader]))[0]
-        found.append({"kept": kept, "dropped": len(mine), "some": shards.ids(mine[:3])})
+        best = shards.ids(np.array([leader]))[0]
+        found.append({"kept": best, "dropped": len(mine), "some": shards.ids(mine[:3])})
     return found
 
 
+def _cut_sizes(
+    recipe: CorpusRecipe,
+    refined: Sequence[Path],
+    frequent: Frequent,
+    known: Mapping[str, NDArray[Any]],
+    reasons: NDArray[Any],
+) -> NDArray[np.float32]:
+    """The units of all documents without passages of too many others (documents,). ``reasons`` gets that of those of which too
+    little is left: nothing, or less than a rule of the recipe wants."""
+    least = [rule for rule in recipe.rules if rule.column in SIZES and rule.min is not None]
+    sizes = known[UNITS].copy()
+    start = 0
+    for rows in _tables(refined):
+        numbers = np.arange(start, start + len(rows))
+        start += len(rows)
+        places = np.isin(numbers, frequent.documents) & (reasons[numbers] == "")
+        texts = rows["text"].filter(places).to_pylist()
+        for number, text in zip(numbers[places].tolist(), texts, strict=True):
+            left, cuts = drop_frequent(text, frequent, number)
+            if not cuts:
+                continue
+            left = left.strip()
+            size = {name: measure(left) for name, measure in SIZES.items()}
+            one = {name: known[name][number : number + 1] for name in ("id", "lang", "source")}
+            now = one | {name: np.array([value]) for name, value in size.items()}
+            sizes[number] = size[UNITS]
+            if not left or any(rule.broken(now, recipe.seed)[0] for rule in least):
+                reasons[number] = "only_passages"
+    return sizes
+
+
 def _mixed(
-    recipe: CorpusRecipe, known: dict[str, NDArray[Any]], kept: NDArray[np.bool_]
+    recipe: CorpusRecipe,
+    known: Mapping[str, NDArray[Any]],
+    units: NDArray[np.float32],
+    kept: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], dict[str, dict[str, float]]]:
     """How often each document is read (documents,), and of each source what is kept and how often that is read."""
     mine = {source.called: known["source"] == source.called for source in recipe.sources}
-    sizes = {name: float(np.nansum(known[UNITS][of & kept])) for name, of in mine.items()}
+    sizes = {name: float(np.nansum(units[of & kept])) for name, of in mine.items()}
     passes = {source.called: source.epochs for source in recipe.sources}
     weights = {source.called: source.weight for source in recipe.sources if source.weight is not None}
     if weights:
@@ -242,13 +288,15 @@ def _copied(shards: Shards, of: NDArray[np.int64], reasons: NDArray[Any]) -> NDA
 
 
 def _without_frequent(
-    rows: Any, frequent: Frequent | None, numbers: NDArray[np.int64], final: NDArray[Any]
+    rows: Any, frequent: Frequent | None, numbers: NDArray[np.int64], reasons: NDArray[Any]
 ) -> Any:
-    """The rows without passages of too many documents; ``final`` gets the reason of those of which nothing is left."""
+    """The rows without passages of too many documents. Of what was dropped as nothing else (`_cut_sizes`) the whole text stays
+    beside what is left."""
     uncut: list[str] = [""] * len(rows)
     places: list[int] = []
     if frequent is not None:
-        places = np.flatnonzero(np.isin(numbers, frequent.documents) & (final[numbers] == "")).tolist()
+        open_ = (reasons == "") | (reasons == "only_passages")
+        places = np.flatnonzero(np.isin(numbers, frequent.documents) & open_).tolist()
     if places:
         assert frequent is not None
         texts: list[str] = rows["text"].to_pylist()
@@ -260,8 +308,6 @@ def _without_frequent(
                 receipt["passages"] = {**receipt.get("passages", {}), "across": len(cuts)}
                 uncut[at], texts[at] = texts[at], text.strip()
                 receipts[at] = json.dumps(receipt, ensure_ascii=False)
-            if not texts[at]:
-                final[numbers[at]] = "only_passages"
         rows = table.with_column(rows, "text", texts, table.pa.string())
         rows = table.with_column(rows, table.RECEIPT, receipts, table.pa.string())
     return table.with_column(rows, UNCUT, uncut, table.pa.string())

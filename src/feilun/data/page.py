@@ -96,7 +96,10 @@ def gather(raw: Raw | Failed) -> Page:
 
 
 def refine(page: Page, context: Context) -> None:
-    """Drop lines and repeated passages, mask, score, look for evaluation sets; in place."""
+    """Drop lines and repeated passages, mask, score, look for evaluation sets; in place. What was dropped before is only masked."""
+    if page.reason:
+        page.text, page.title = (pii.mask(text, context.masked) for text in (page.text, page.title))
+        return
     cleaned = clean_lines(page.text, title=page.title, frequent=context.frequent.get(page.site, frozenset()))
     page.lines = [(number, line, str(why)) for number, line, why in cleaned.dropped]
     text, page.cuts = drop_repeated(cleaned.text)

@@ -26,7 +26,9 @@ REASONS: dict[str, Text] = {
     "binary": Text("no text", "不是文本"),
     "encrypted": Text("encrypted", "已加密"),
     "scanned": Text("pictures of pages", "扫描件"),
-    "http_error": Text("the server's error page", "服务器错误页"),
+    "http_error": Text(
+        "not a page: the server answered with an error or sent elsewhere", "不是网页：服务器返回错误或跳转"
+    ),
     "timeout": Text("took too long", "超时"),
     "list_page": Text("page of links", "列表页"),
     "no_text": Text("no main text", "没有正文"),

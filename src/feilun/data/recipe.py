@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from feilun.data.decide import Rule
 from feilun.data.pii import Kind
+from feilun.data.sources.records import NAMES
 from feilun.validation import invalid
 
 
@@ -23,12 +24,21 @@ class SourceRecipe(_Part):
     out unless ``--source NAME=PATH`` gives it."""
     name: str | None = None
     """What it is called in the corpus. Default: the last part of its path."""
-    epochs: float = Field(default=1, ge=0)
+    epochs: float = Field(default=1, ge=0, le=1000)
     """How often each of its kept documents is read in training; 0.5: half of them."""
-    weight: float | None = Field(default=None, gt=0)
+    weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Instead of ``epochs``: its part of what is read, beside the weights of the other sources (`MixRecipe`)."""
     fields: dict[str, str] = Field(default_factory=dict[str, str])
     """What its JSON and Parquet call ours, for instance ``text = "story"``."""
+
+    @field_validator("fields")
+    @classmethod
+    def _ours(cls, fields: dict[str, str]) -> dict[str, str]:
+        for one in fields:
+            if one not in NAMES:
+                known = ", ".join(NAMES)
+                raise invalid(f"'{one}' is none of {known}", f"“{one}”不属于 {known}")
+        return fields
 
     @property
     def called(self) -> str:
@@ -39,9 +49,9 @@ class MixRecipe(_Part):
     """How much is read where sources have weights (T. Brown et al. 2020, section 2.2): what is better is read more often
     than its size would say."""
 
-    most: float = Field(default=3.4, gt=0)
+    most: float = Field(default=3.4, gt=0, le=1000)
     """No source is read more often. The source that is the smallest for its weight is read so often."""
-    units: float | None = Field(default=None, gt=0)
+    units: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Instead: how much is read in all, in Han characters and words."""
 
 
@@ -72,7 +82,7 @@ class DedupRecipe(_Part):
     passages: int | None = Field(default=None, gt=1)
     """Passages in more documents than this stay in the best of them alone. Default: passages are let be."""
     by: str = "score.quality.v1"
-    """The score of the best copy; where there is none of this name, the longest is the best."""
+    """The score of the best copy."""
 
 
 class SetRecipe(_Part):

@@ -114,8 +114,7 @@ def why(corpus: Path, id: str) -> Trace:
     refined = replace(gathered, scores=dict(gathered.scores))
     stored: dict[str, list[int]] = json.loads((corpus / FREQUENT).read_text(encoding="utf-8"))
     frequent: dict[str, Set[int]] = {site: frozenset(keys) for site, keys in stored.items()}
-    if not refined.reason:
-        refine(refined, context_with(recipe, frequent, corpus))
+    refine(refined, context_with(recipe, frequent, corpus))
     known: dict[str, Any] = {name: np.array([value]) for name, value in row.items()}
     broken = [rule.reason for rule in recipe.rules if rule.broken(known, recipe.seed)[0]]
     return Trace(row, gathered, refined, list(dict.fromkeys(broken)))

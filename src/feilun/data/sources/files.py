@@ -38,6 +38,8 @@ class Split:
     """See `read_raw`."""
     fault: Failed | None = None
     """In place of a file: a folder that cannot be read."""
+    version: str = ""
+    """When it was changed, or what its server calls its content: another one is another file."""
 
     @property
     def alone(self) -> bool:
@@ -79,8 +81,15 @@ def walk(source: str, *, name: str, passed: Counter[str] | None = None) -> Itera
     except OSError as error:
         raise _missing(source, error) from None
     root = source if "::" in source else str(files.unstrip_protocol(top))
+    if info["type"] not in ("directory", "file") and not info.get("islink"):
+        raise FeilunError(
+            f"{source} is neither a file nor a folder.",
+            f"{source} 既不是文件也不是文件夹。",
+            code="unreadable",
+        )
     if info["type"] != "directory" and not _links_to_folder(files, info):
-        yield Split(name, root, top, top.rsplit("/", 1)[-1], int(info.get("size") or 0))
+        place, size = top.rsplit("/", 1)[-1], int(info.get("size") or 0)
+        yield Split(name, root, top, place, size, version=_version(info))
         return
     folders = [top]
     while folders:
@@ -100,10 +109,17 @@ def walk(source: str, *, name: str, passed: Counter[str] | None = None) -> Itera
             if entry["type"] == "directory":
                 inner.append(path)
             elif entry["type"] == "file" or (entry.get("islink") and files.isfile(path)):
-                yield Split(name, root, path, _relative(path, top), int(entry.get("size") or 0))
+                size = int(entry.get("size") or 0)
+                yield Split(name, root, path, _relative(path, top), size, version=_version(entry))
             elif passed is not None and _links_to_folder(files, entry):
                 passed[FOLDER_LINK] += 1
         folders += reversed(inner)
+
+
+def _version(info: dict[str, Any]) -> str:
+    return str(
+        next((info[name] for name in ("mtime", "ETag", "LastModified", "updated") if info.get(name)), "")
+    )
 
 
 def _links_to_folder(files: Any, info: dict[str, Any]) -> bool:

@@ -41,12 +41,12 @@ def read_pdf(split: Split, file: IO[bytes]) -> Iterator[Raw | Failed]:
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) == _PASSWORD or "password" in str(error).lower():
             raise Fault("encrypted", "It is protected by a password.", "文件受密码保护。") from None
-        raise Fault("broken", f"It is damaged: {error}.", f"文件已损坏：{error}。") from None
+        raise Fault("broken", f"It is damaged: {_said(error)}.", f"文件已损坏：{_said(error)}。") from None
     try:
         told: dict[str, str] = document.get_metadata_dict(skip_empty=True)
         pages = _pages(document)
     except pdfium.PdfiumError as error:
-        raise Fault("broken", f"It is damaged: {error}.", f"文件已损坏：{error}。") from None
+        raise Fault("broken", f"It is damaged: {_said(error)}.", f"文件已损坏：{_said(error)}。") from None
     finally:
         document.close()
     letters = sum(len(line) for page in pages for line in page)
@@ -111,3 +111,7 @@ def _date(value: str) -> str | None:
     """``D:20240102030405+08'00'`` (ISO 32000-1, 7.9.4) as a date."""
     found = re.match(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?", value)
     return "-".join(part for part in found.groups() if part) if found else None
+
+
+def _said(error: Exception) -> str:
+    return str(error).rstrip(".")

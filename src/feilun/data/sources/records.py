@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import IO, Any
@@ -24,6 +26,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "charset": ("charset", "encoding"),
 }
 """What corpora call the fields, the likelier name first. Markup goes before text: it tells more."""
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def names_of(split: Split) -> dict[str, tuple[str, ...]]:
@@ -106,10 +111,16 @@ def read_lines(split: Split, file: IO[bytes]) -> Iterator[Raw | Failed]:
         at += length
 
 
+def _without_surrogates(line: bytes) -> bytes:
+    """JSON that names half of a character that has two halves (a text was cut there) with U+FFFD in its place."""
+    text = json.dumps(json.loads(line), ensure_ascii=False)
+    return _SURROGATE.sub("\ufffd", text).encode()
+
+
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        record = orjson.loads(line if b"\\ud" not in line.lower() else _without_surrogates(line))
+    except (orjson.JSONDecodeError, ValueError) as error:
         raise Fault("broken", f"The line is no JSON: {error}.", f"该行不是 JSON：{error}。") from None
     if not isinstance(record, dict):
         raise Fault("broken", "The line is no JSON object.", "该行不是 JSON 对象。")

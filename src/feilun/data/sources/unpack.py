@@ -48,8 +48,8 @@ def read_all(file: IO[bytes], limit: int) -> bytes:
 def truncated(form: str) -> Fault:
     return Fault(
         "truncated",
-        f"The {form} data ends in the middle; what precedes the cut was read.",
-        f"{form} 数据不完整，断点之前的内容已读取。",
+        f"The {form} data ends in the middle; records before the cut, if there are any, were read.",
+        f"{form} 数据不完整；断点之前若有完整记录，均已读取。",
     )
 
 
