@@ -18,14 +18,14 @@ from tests.commands.test_models import one_line
 from tests.forks import environment, feilun
 from tests.support import eventually
 
-from feilun.commands.jobs import job_to_resume
+from feilun.commands.jobs import _line, job_to_resume  # pyright: ignore[reportPrivateUsage]
 from feilun.jobs import Job
 from feilun.text import FeilunError
 
 TRAIN = """
 import sys, time
 from pathlib import Path
-from feilun.commands.jobs import job_to_resume
+from feilun.commands.jobs import _line, job_to_resume  # pyright: ignore[reportPrivateUsage]
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Workspace, write_atomically
@@ -340,3 +340,12 @@ def test_a_watched_job_draws_a_bar_on_a_terminal(workspace: Path, train: Train) 
     assert "━" in drawn.decode()
     assert "飞▸轮[b][31m".encode() in drawn
     assert drawn.rstrip().endswith(b"stopped")
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "first cannot be read"), ("zh", "first 无法读取")])
+def test_an_event_is_told_in_the_readers_language(
+    monkeypatch: pytest.MonkeyPatch, language: str, told: str
+) -> None:
+    monkeypatch.setenv("FEILUN_LANG", language)
+    event = {"event": "left_out", "time": 1.0, "count": 2, "first": "cannot be read", "first_zh": "无法读取"}
+    assert _line(event) == f"left_out  count 2 · {told}"

@@ -329,7 +329,11 @@ def _count(step: Event) -> str:
 
 def _line(event: Event) -> str:
     """An event of any kind as one line."""
-    fields = {name: value for name, value in event.items() if name not in ("event", "time", "part")}
+    fields = {
+        name: say(value, event[f"{name}_zh"]) if f"{name}_zh" in event else value
+        for name, value in event.items()
+        if name not in ("event", "time", "part") and not name.endswith("_zh")
+    }
     if event["event"] == "sample":
         return f"[{fields.get('step')}] {fields.get('prompt')}▸{fields.get('text')}"
     return f"{event['event']}  " + " · ".join(f"{name} {_short(value)}" for name, value in fields.items())
