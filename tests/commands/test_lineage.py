@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data.corpora import TOPICS, article, html
 from tests.flywheel.tiny import PRETRAIN, write_lines
 from tests.forks import environment, feilun, run_feilun
 from tests.support import Server, eventually
@@ -265,3 +266,31 @@ def test_a_document_is_looked_for_among_the_sources(run: Run, tmp_path: Path) ->
     assert "choose another model" in listed.stdout
     refused = run("-w", tmp_path, "forget", "--document", document, "--json")
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
+
+
+def test_a_document_is_forgotten_from_the_command_line(run: Run, tmp_path: Path) -> None:
+    pages, workspace = tmp_path / "pages", tmp_path / "workspace"
+    pages.mkdir()
+    for name, (thing, who) in TOPICS.items():
+        (pages / f"{name}.html").write_text(html(thing, article(thing, who)), encoding="utf-8")
+    build = ("-w", workspace, "data", "build", "--source", pages, "--name", "mine", "--workers", "1")
+    assert run(*build).returncode == 0
+    listed = run("-w", workspace, "forget", "--document", "tea.html", "--dry-run", FEILUN_LANG="zh")
+    assert f"将删除：{workspace}/corpora/mine 中的 pages/tea.html" in listed.stdout
+    assert "请自行在那里删除该文档" in listed.stdout
+    done = run("-w", workspace, "forget", "--document", "tea.html", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [(one["source"], one["id"]) for one in told["documents"]] == [("pages", "tea.html")]
+    assert told["still_in"] == []
+    shown = run("-w", workspace, "data", "sample", "mine", "--dropped", "forgotten", "--json")
+    assert json.loads(shown.stdout)["text"] == ""
+    assert run(*build).returncode == 0  # the page is still among the sources
+    again = run("-w", workspace, "data", "sample", "mine", "--json", "-n", "9")
+    assert {json.loads(line)["id"] for line in again.stdout.splitlines()} == {
+        f"{name}.html" for name in TOPICS if name != "tea"
+    }
+    assert (
+        "Nothing here is of 'tea.html'"
+        in run("-w", workspace, "forget", "--document", "tea.html", "--yes").stderr
+    )
