@@ -261,3 +261,15 @@ def test_what_the_user_can_mend_is_one_line_and_is_not_tried_again(
     (job,) = (job for job in list_jobs(workspace / "runs") if job.record.name == name)
     assert job.state == "failed"
     assert sum(event["event"] == "started" for event in job.events()) == 1
+
+
+@pytest.mark.slow
+def test_on_ray_what_the_user_can_mend_is_not_tried_again(workspace: Path, texts: Path) -> None:
+    command = arguments(workspace, texts, "ray_wild", "--processes", "2", "--ray", "local")
+    recipe = workspace / "ray_wild.toml"
+    recipe.write_text(recipe.read_text().replace("warmup = 2", "warmup = 0\nlr = 1e3"))
+    result = run_feilun(*command, OMP_NUM_THREADS="1")
+    assert result.returncode == 1
+    assert "has diverged" in result.stderr
+    (job,) = (job for job in list_jobs(workspace / "runs") if job.record.name == "ray_wild")
+    assert sum(event["event"] == "started" for event in job.events()) == 1

@@ -127,7 +127,7 @@ def on_ray(
     from ray.train.torch import TorchTrainer
 
     try:
-        ray.init(None if address == "local" else address, log_to_driver=False)
+        ray.init(address, log_to_driver=False)  # "local" is a cluster of its own, whatever else runs here
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise FeilunError(
             f"Cannot reach a Ray cluster at {address} ({error}). Start one with `ray start --head`, or use --ray local.",
@@ -137,18 +137,22 @@ def on_ray(
     ended = threading.Event()
     watching = threading.Thread(target=_watch, args=(job, show, ended))
     watching.start()
+    gpus = bool(ray.cluster_resources().get("GPU"))
+    # Not Ray's own restarts: it would try again whatever has been said.
+    run = RunConfig(storage_path=str(job.folder / "ray"), failure_config=FailureConfig(max_failures=0))
     try:
-        TorchTrainer(
-            _worker(work, str(job.folder)),
-            scaling_config=ScalingConfig(
-                num_workers=processes, use_gpu=bool(ray.cluster_resources().get("GPU"))
-            ),
-            run_config=RunConfig(
-                storage_path=str(job.folder / "ray"), failure_config=FailureConfig(max_failures=restarts)
-            ),
-        ).fit()
-    except Exception as error:
-        raise _failure(job.last(), error) from None
+        for attempt in range(restarts + 1):
+            try:
+                TorchTrainer(
+                    _worker(work, str(job.folder)),
+                    scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus),
+                    run_config=run,
+                ).fit()
+                break
+            except Exception as error:
+                last = job.last()
+                if attempt == restarts or _is_mistake(last):
+                    raise _failure(last, error) from None
     finally:
         ended.set()
         watching.join()
@@ -168,6 +172,11 @@ def _watch(job: Job, show: Callable[[Job], None], ended: threading.Event) -> Non
         if job.state == "running":
             with contextlib.suppress(OSError):
                 show(job)
+
+
+def _is_mistake(last: Event | None) -> bool:
+    """Whether a job has ended in what only the user can mend: its message has a code."""
+    return last is not None and last["event"] == "failed" and last.get("code") is not None
 
 
 def _failure(last: Event | None, error: Exception) -> FeilunError:
