@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 import pytest
 from bench.data_encoding import CHARSETS, pages
 from hypothesis import given, settings
@@ -82,6 +84,46 @@ def test_a_few_broken_bytes_do_not_change_the_encoding() -> None:
         assert found.charset == charset
         assert 1 <= found.replaced <= 6
         assert found.text.count("\ufffd") == found.replaced
+
+
+def test_the_mark_of_utf8_is_no_proof() -> None:
+    text = PAGE.format("gb2312", "渡口的船夫每天摆渡六次，风大的时候只有四次。")
+    found = decode(BOM_UTF8 + text.encode("gbk"), html=True)
+    assert (found.text, found.charset, found.replaced) == (text, "gb18030", 0)
+    assert decode(BOM_UTF8 + "渡口的船夫".encode("gbk")).text == "渡口的船夫"
+    broken = decode(BOM_UTF8 + text.encode() + b"\xff")
+    assert (broken.text, broken.charset, broken.replaced) == (text + "\ufffd", "utf-8", 1)
+    assert decode(BOM_UTF8 + b"plain").text == "plain"
+
+
+@pytest.mark.parametrize("more", [b"\xff", b""])
+def test_where_bytes_are_lost_or_too_many_pairs_are_found_again(more: bytes) -> None:
+    lines = [
+        "图书馆今年买了三千本新书，其中一半是给孩子们的。",
+        "渡口的船夫每天摆渡六次，风大的时候只有四次。",
+    ] * 4
+    page = b"".join(
+        b"<p>%s</p>" % (raw[:19] + more + raw[20 - bool(more) :])
+        for raw in (one.encode("gbk") for one in lines)
+    )
+    found = decode(page, html=True)
+    assert found.charset == "gb18030"
+    assert found.replaced == found.text.count("\ufffd") <= 3 * len(lines)
+    for line in lines:
+        assert line[:9] in found.text
+        assert line[11:] in found.text
+
+
+def test_other_encodings_are_not_taken_for_broken_gbk() -> None:
+    for text, codec, charset in (
+        ("巷口的麵店開了三十年，老闆娘記得每一位熟客的口味。", "big5", "big5"),
+        ("駅前の喫茶店で友達を待つ間、古い雑誌を読んだ。", "euc_jp", "euc-jp"),
+        ("駅前の喫茶店で友達を待つ間、古い雑誌を読んだ。", "cp932", "shift_jis"),
+        ("이것은 한국어로 쓴 문장입니다.", "cp949", "euc-kr"),
+    ):
+        raw = (text * 4).encode(codec)
+        found = decode(raw[:40] + b"\xff" + raw[40:])
+        assert (found.charset, found.text[-10:]) == (charset, text[-10:])
 
 
 def test_markup_does_not_hide_the_text() -> None:

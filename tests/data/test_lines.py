@@ -51,6 +51,37 @@ FRAMES: list[tuple[Reason, str]] = [
     ("related", "Related articles"),
     ("cookie", "We use cookies to improve your experience on our site."),
     ("cookie", "Accept all cookies"),
+    ("navigation", "回到首页"),
+    ("advert", "Buy Now"),
+    ("advert", "Order now and save 20%!"),
+    ("advert", "Limited time offer: 20% off"),
+    ("advert", "Call us: 5 Mill Lane"),
+    ("advert", "微信扫一扫，分享到朋友圈"),
+    ("advert", "扫描下方二维码"),
+    ("advert", "更多资讯请下载飞轮客户端"),
+    ("advert", "关注我们的微信公众号获取资料"),
+    ("repost", "本文来源：飞轮报 责任编辑：李小明_NB123"),
+    ("repost", "(责编：李小明、王芳)"),
+    ("repost", "校对：李小明 审核：新媒体编辑部"),
+    ("repost", "原标题：这座桥 为何说“了不得”？"),
+    ("repost", "来源：《飞轮日报》"),
+    ("repost", "声明：该文观点仅代表作者本人，本平台仅提供信息存储服务。"),
+    ("repost", "【版权声明】本站内容均来自网络"),
+    ("repost", "如有侵权，请联系删除。"),
+    ("repost", "Source: Office of Bridges, 2014"),
+    ("repost", "First published in The Daily Example"),
+    ("repost", "Disclaimer: The views of the guests are their own."),
+    ("copyright", "(c) 2019 Example Inc."),
+    ("copyright", "（C）2004-2010 飞轮网"),
+    ("copyright", "Copyright (c) Example Foundation"),
+    ("copyright", "Photo: © Example - stock.example.com"),
+    ("copyright", "版权归原作者所有，未经允许不得使用。"),
+    ("copyright", "本文版权归飞轮网所有"),
+    ("copyright", "Powered by Example.com"),
+    ("copyright", "powered by wordpress"),
+    ("copyright", "增值电信业务经营许可证：京B2-20200001"),
+    ("related", "推荐阅读：他为什么离开？"),
+    ("cookie", "我们使用 Cookie 来改善您的浏览体验。"),
     ("comments", "发表评论"),
     ("comments", "Leave a comment"),
     ("comments", "登录后才能评论"),
@@ -86,6 +117,46 @@ NEAR_MISSES = [
     "Home is where the heart is.",
     "Related posts in the department were cut by the new dean.",
     "Next articles of the treaty deal with fishing.",
+    "(c) the tenant shall sweep the stairs;",
+    "（C）上海",
+    "(c) 1,500 dollars for each further day;",
+    "(c) 2010年1月1日以后签订的合同",
+    "(c) 2010 shall be the year of the first count",
+    "The © sign stands before the year.",
+    "Copyright 1710 is when the first such law came into force.",
+    "版权归画家所有，是这份合同的要点，公司不得另作他用。",
+    "版权所有人可以要求网站删除侵权内容。",
+    "著作权归属问题由公司章程另行规定",
+    "出版物经营许可证由县级以上的主管部门颁发。",
+    "The words all rights reserved were once asked for by treaty.",
+    "Powered by water",
+    "Powered by two old mills",
+    "声明说，作者和平台将在三个月内再谈一次。",
+    "声明称，本文提到的工厂已经停产。",
+    "声明中说，版权问题另案处理。",
+    "说明：这个平台的接口由作者维护，参数见下表。",
+    "编辑：你为什么回到村里？",
+    "审核：核对发票上的金额和税号",
+    "来源：《后汉书》",
+    "来源：菊科植物的干燥头状花序",
+    "source: the lake behind the mill",
+    "source: './switches',",
+    "First published in 1859, the book sold out in a day.",
+    "Disclaimer: if two sizes are shown, that is how they were drawn.",
+    "如果侵权人接到通知后仍未删除，应当承担责任",
+    "凡是已经发表的作品，其他报刊可以转载，但应当支付报酬。",
+    "We use three dozen cookies for the roof of the house, held together with icing.",
+    "我们使用 cookie 来保存会话编号，服务器收到以后就知道是谁。",
+    "Buy now, pay later is how most of the street got its stoves.",
+    "Call us today was what the sign on the empty shop still said.",
+    "Order now reigned in the streets of the capital.",
+    "微信扫一扫就能付钱，连卖菜的都用上了",
+    "扫描二维码即可付款，商家很快就收到了钱。",
+    "更多的人开始关注微信上的谣言",
+    "关注公众号的人越来越多",
+    "相关内容：见第三章，这里不再重复。",
+    "See also: the rules of 1920 were changed twice.",
+    "相关阅读：[桥的历史](../bridge.md)",
 ]
 
 
@@ -107,6 +178,38 @@ def test_titles_under_a_heading_of_related_links_go_and_sentences_stay() -> None
     assert {why for _, _, why in clean_lines(f"{BODY}\n{links}", title="").dropped} == {"related"}
     assert clean_lines(f"{BODY}\n{links}", title="").text == BODY
     assert clean_lines(f"{links}\n{BODY}", title="").text == f"河流改道的历史\n平原上的村庄\n{BODY}"
+
+
+def test_in_markdown_a_heading_goes_with_its_links_or_not_at_all() -> None:
+    links = (
+        "## 相关阅读\n\n- [河流改道的历史](../river/history-of-the-river-on-the-plain.md)\n- [为什么？](b.md)"
+    )
+    assert clean_lines(f"{BODY}\n{links}", title="").text.strip() == BODY
+    for text in (
+        f"{BODY}\n{links}\n\n## 河床\n\n{BODY}",
+        f"{BODY}\n{links}\n- [村庄](c.md)：写得很细，也有很多照片。值得一看。",
+        f"{BODY}\n相关阅读：\n\n- [村庄](c.md)\n\n{BODY}",
+    ):
+        assert clean_lines(text, title="").text == text
+
+
+@pytest.mark.parametrize("fence", ["```", "  ~~~~ js", "> ```text"])
+def test_code_between_fences_stays(fence: str) -> None:
+    close = fence.rstrip(" jstex")
+    code = "\n".join([fence, "// Copyright (C) 2019 Example", "评论", "分享到： 微信 微博", "a = 1", close])
+    frequent = {line_key("a = 1")}
+    assert clean_lines(f"{BODY}\n{code}\n{BODY}", title="", frequent=frequent).dropped == []
+    assert len(clean_lines(code.replace(close, ""), title="", frequent=frequent).dropped) == 4
+    after = clean_lines(f"{code}\n返回顶部", title="", frequent=frequent)
+    assert [why for _, _, why in after.dropped] == ["navigation"]
+
+
+def test_neighbours_tell_an_item_from_a_notice_and_a_speaker_from_a_credit() -> None:
+    items = "(a) 1998 Nagano\n(b) 2002 Salt Lake\n(c) 2006 Turin\n(d) none of these"
+    assert clean_lines(items, title="").dropped == []
+    talk = "编辑：这本书写了几年？\n李明：三年。\n编辑：谢谢"
+    assert clean_lines(talk, title="").dropped == []
+    assert [why for _, _, why in clean_lines(f"{BODY}\n编辑：李明", title="").dropped] == ["repost"]
 
 
 def test_a_short_page_that_is_gone_loses_every_line_and_a_long_one_none() -> None:
@@ -153,6 +256,15 @@ def test_no_line_takes_exponential_time() -> None:
         "版权所有 ",
         "分享到",
         "上一篇 | ",
+        "编辑：李明 ",
+        "编辑：a_",
+        "copyright (c) 2019, ",
+        "© a.",
+        "call us 5",
+        "更多 关注 ",
+        "扫码二维码领",
+        "Source: A.",
+        "相关阅读：[a](",
     ):
         for end in ("", "!", "。x", "%"):
             text = "\n".join([unit * (limit // len(unit)) + end for limit in (80, 110, 190, 390)] * 5)

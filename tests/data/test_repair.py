@@ -26,6 +26,7 @@ DAMAGE = st.sampled_from(
     [
         *"汉字現實國,，。、;；:：!！?？.()（） \n\r\t&;#x3aＡ９éÃ©\u200b\u200d\u202e\u0301\u0308\u1161\u0958\ud800가각",
         "(xiàn)", "(guó)", "(hǎo)", "&amp;", "&nbsp;", "&#8203;", "nbsp", "amp;", "https://a.cn/?", "```", "ä½\xa0", "ÖÐ¹ú", "â€™",
+        "鏄ュぉ鍒颁簡", "涓", "\ufffd", "锟斤拷", "烫烫烫", "景毞善賸ㄛ", "\ue0de挥芯",
         "?晃煌?", "/p>", "\U0001f469\u200d\U0001f680", "百家乐", "bet365", " - ",
     ]
 )  # fmt: skip
@@ -105,6 +106,8 @@ def test_a_narrowed_edit_says_what_changed(before: str, after: str) -> None:
         ("it rained,, but not for long", "it rained, but not for long"),
         ("你好,世界!今天冷吗?我们去公园.\n他说:“不去.”", "你好，世界！今天冷吗？我们去公园。\n他说：“不去。”"),
         ("第一章(上),共3,000字", "第一章（上），共3,000字"),
+        ("鏄ュぉ鍒颁簡锛岄洩鍖栦簡", "春天到了，雪化了"),
+        ("一年四季都下着一样的雪".encode().decode("gbk", "replace"), "一年四季都下着一样的\ufffd"),
     ],
 )  # fmt: skip
 def test_damage_is_mended(damaged: str, whole: str) -> None:
@@ -129,6 +132,8 @@ def test_damage_is_mended(damaged: str, whole: str) -> None:
         "价格3,000元，时间12:30，好。",
         "“Yes”, she said: “No”; and “Why?”, naïve",
         "标题: 混排的,文字，有全角，也有半角。；：！",
+        "用错了编码，“春天到了”四个字就会变成“鏄ュぉ鍒颁簡”这样的一串。",
+        "鐘樓、銅鑼、鋼鐵、錢鏡、鍛鍊",
     ],
 )
 def test_what_only_looks_damaged_stays(text: str) -> None:
@@ -187,7 +192,7 @@ def test_every_gloss_of_a_converter_is_removed() -> None:
 
 def shift(text: str, start: int, end: int) -> str:
     """What is seen when ``text[start:end]`` has lost its first byte and its last, in GBK."""
-    return f"{text[:start]}?{text[start:end].encode('gbk')[1:-1].decode('gbk')}?{text[end:]}"
+    return f"{text[:start]}?{text[start:end].encode('gbk')[1:-1].decode('gb18030')}?{text[end:]}"
 
 
 def test_shifted_bytes_are_found_and_left_to_the_judge() -> None:
@@ -196,6 +201,59 @@ def test_shifted_bytes_are_found_and_left_to_the_judge() -> None:
     assert shifted_score(damaged) == repair("", damaged).shifted > 0
     assert shifted_score("他走了?!?/p>后来") > 0
     assert shifted_score(ARTICLE * 20 + damaged) < shifted_score(damaged)
+
+
+LONG = (
+    ARTICLE
+    + "桥头的老人每天早上都来钓鱼，从来没有人见过他钓到什么。孩子们放学以后在桥上看船，数到十条才肯回家。"
+)
+HANT = "巷口的麵店開了許多年，老闆記得每一位客人的口味。颱風過後，鄰居們把倒下的樹鋸成小段搬走。" * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG.encode().decode("gbk", "ignore"),
+        LONG.encode().decode("gbk", "replace").replace("\ufffd", "?"),
+        "\n".join(LONG[at : at + 20].encode().decode("gb18030", "replace") for at in range(0, len(LONG), 20)),
+        HANT.encode().decode("gbk", "ignore"),
+        LONG.encode("gbk").decode(errors="replace"),
+        LONG.encode("gbk").decode(errors="replace").encode().decode("gbk", "replace"),
+        LONG.encode("gbk").decode("big5", "replace"),
+        HANT.encode("big5", "ignore").decode("gb18030", "replace"),
+        LONG[:40] + LONG[40:].encode("gbk")[1:-1].decode("gb18030", "replace"),
+        "烫" * 80,
+        shift(LONG, 5, 70),
+    ],
+)
+def test_any_text_read_in_the_wrong_encoding_is_found(text: str) -> None:
+    assert repair("", text).shifted > 5
+    assert repair("", LONG * 5 + text).shifted > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG,
+        HANT,
+        "魑魅魍魉，饕餮貔貅，鸑鷟鹓鶵，麒麟獬豸，皆古人所記。蜾蠃、螟蛉、蟪蛄、蜉蝣，虫之屬也。" * 5,
+        "東京は雨が降っている。駅前の喫茶店で友達を待つ間、古い雑誌を読んだ。㍿ﾃｽﾄ、鱒鰯鯖鰹鮪鰻。" * 5,
+        "囗囗囗囗囗囗囗，□□□□□。囗囗囗囗囗囗囗。",
+        "이것은 한국어로 쓴 문장입니다. 大韓民國 漢字. مرحبا بالعالم. Привет, мир.",
+        "\ue5e5\ue5e5一、开头\n\ue5e5\ue5e5二、结尾" * 5,
+        f"{LONG}\n������\n{LONG}\n������\n{LONG}",
+        f"{LONG * 2}常见的乱码有“锟斤拷”和“烫烫烫”。",
+        "caf\ufffd " + LONG,
+    ],
+)
+def test_rare_characters_and_a_lost_one_are_no_wrong_encoding(text: str) -> None:
+    assert shifted_score(text) == 0
+
+
+def test_what_was_mended_is_no_longer_counted() -> None:
+    found = repair("", LONG.encode().decode("gb18030", "replace"))
+    assert (found.text, found.shifted) == (f"{LONG[:-1]}\ufffd", 0)
+    assert {edit.cause for edit in found.edits} == {"mojibake"}
 
 
 @pytest.mark.parametrize(
@@ -248,6 +306,22 @@ def test_the_shadow_is_simplified_and_the_text_keeps_its_script() -> None:
 
 
 def test_hostile_text_takes_linear_time_and_little_memory() -> None:
-    for unit in ("，", "汉,", "&amp;", "a\u0301", "Ã©", "現(xiàn)", "?晃", "(", "汉(", "\u0315\u0300"):
+    for unit in (
+        "，",
+        "汉,",
+        "&amp;",
+        "a\u0301",
+        "Ã©",
+        "現(xiàn)",
+        "?晃",
+        "(",
+        "汉(",
+        "\u0315\u0300",
+        "鏄ュぉ",
+        "涓\ufffd",
+        "景毞",
+        "\ue0de挥",
+        "锟斤拷",
+    ):
         text = unit * (20_000 // len(unit))
         assert len(mended(text)) <= len(text)

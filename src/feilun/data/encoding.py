@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
+from feilun.data.repair.realigned import realigned
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -40,29 +42,32 @@ def decode(content: bytes, declared: str | None = None, *, html: bool = False) -
     """The text, without byte order mark. Never raises; bytes that are no character become U+FFFD.
 
     Order: byte order mark, proof (UTF-8, ASCII), then the likeliest encoding, where one that is declared counts
-    for a few characters of evidence (`_HINT`).
+    for a few characters of evidence (`_HINT`). So does the mark of UTF-8: editors have put it before GBK.
 
     Args:
         declared: charset by the HTTP header or the container, as it is written there.
         html: whether a ``<meta charset>`` or an XML declaration at the beginning counts as a hint, too.
     """
+    hints = [hint for hint in (_label(declared), _meta(content) if html else None) if hint]
     for mark, charset in _MARKS:
         if content.startswith(mark):
             return _decoded(content[len(mark) :], charset, 1.0)
+    if content.startswith(BOM_UTF8):
+        content = content[len(BOM_UTF8) :]
+        hints.append("utf-8")
     nul = b"\0" in content
     if not nul and content.isascii():
         if b"\x1b$" in content:
             return _decoded(content, "iso-2022-jp", 1.0)
         return Decoded(content.decode("ascii"), "utf-8", 1.0, 0)
-    hints = [hint for hint in (_label(declared), _meta(content) if html else None) if hint]
     if not nul and (text := _utf8(content, hints)) is not None:
         return Decoded(text, "utf-8", 1.0, 0)
     charset, confidence = _likeliest(content, hints, nul)
-    return _decoded(content, charset, confidence)
+    found = _decoded(content, charset, confidence)
+    return _mended(found, content) if found.replaced and charset in _DOUBLE else found
 
 
 _MARKS = (
-    (BOM_UTF8, "utf-8"),
     (BOM_UTF32_LE, "utf-32le"),  # before UTF-16, whose mark it begins with
     (BOM_UTF32_BE, "utf-32be"),
     (BOM_UTF16_LE, "utf-16le"),
@@ -155,6 +160,26 @@ def _decoded(content: bytes, charset: str, confidence: float) -> Decoded:
     return best
 
 
+_DOUBLE = ("gb18030", "big5", "euc-jp", "euc-kr", "shift_jis")
+_MENDED = 0.2
+"""Nats for each character that GBK with a few bytes too many or too few has to be likelier."""
+
+
+def _mended(found: Decoded, content: bytes) -> Decoded:
+    """The page as GBK, if it is that, and only halves of characters are in the way. They make it look like anything."""
+    text, replaced = realigned(content, _model("hans"))
+    languages = _LANGUAGES[found.charset]
+    if _mean(text, ("hans",)) - _mean(found.text, languages) < _MENDED or 6 * replaced > len(text):
+        return found
+    return Decoded(text, "gb18030", found.confidence, replaced)
+
+
+def _mean(text: str, languages: Iterable[str]) -> float:
+    points = np.frombuffer(text[: 2**16].encode("utf-32le", "replace"), dtype="<u4")
+    high = np.minimum(points[points > 0x7F], 0xFFFF)
+    return max(float(_model(language)[high].mean()) for language in languages) if len(high) else 0.0
+
+
 # --- which encoding ---------------------------------------------------------------------------------------
 
 _HINT = 15.0
@@ -231,6 +256,11 @@ def _score(sample: bytes, charset: str) -> float:
     elif _LANGUAGES.get(charset) == ("ru",):
         # And Cyrillic letters beside their like.
         score -= 3.0 * max(0, int(np.count_nonzero(high)) - 2 * pairs)
+    elif _LANGUAGES.get(charset) == ("ja",):
+        # Of Japanese a good part is kana; without them it is Chinese in which a byte is missing.
+        kana = int(np.count_nonzero((points >= 0x3040) & (points < 0x3100)))
+        han = int(np.count_nonzero((points >= 0x4E00) & (points < 0xA000)))
+        score -= 3.0 * max(0, han - 10 * kana - 20)
     return score
 
 

@@ -2,7 +2,7 @@
 
 Twelve kinds, Chinese forms first: what a person types into a chat. Wherever the standard gives a check digit it is
 computed, because most long numbers are order numbers. Names and postal addresses have no such form; they are
-out of scope here.
+out of scope here. So are hotlines (400, 800, 95588): they are a company's, and public.
 
 Every pattern has bounded repeats and begins at a boundary, so the time is linear in the text.
 """
@@ -110,7 +110,9 @@ def _narrow(text: str) -> str:
 
 # A number stands alone: not in a word, a longer number, a decimal, a price.
 _LEFT = r"(?<![0-9A-Za-z_+])(?<![0-9][-.])(?<![¥￥$€£])(?<![¥￥$€£] )"
-_RIGHT = r"(?![0-9A-Za-z_])(?![-.][0-9])(?! ?(?:元|块|万|亿|美元|欧元|人民币|%))"
+_RIGHT = (
+    r"(?![0-9A-Za-z_])(?![-.][0-9])(?! ?(?:元|块|万|亿|美元|欧元|人民币|%|公里|千米|吨|人次|[平立]方|字节))"
+)
 
 _NO_PERSON = (
     r"订单|单号|编号|编码|流水|批号|货号|型号|序列|批次|案号|文号|条码|运单|快递|发票|合同|商品|版本|金额|"
@@ -192,13 +194,21 @@ def _company(match: re.Match[str]) -> bool:
 def _card(match: re.Match[str]) -> bool:
     """ISO/IEC 7812: the Luhn digit, and a first digit that banks use unless the words before say card.
 
-    The Luhn digit alone lets every tenth order number through.
+    The Luhn digit alone lets every tenth order number through. Thirteen digits are an old card of one company, and more
+    often the bar code of goods (EAN-13), which has a check digit of its own.
     """
     number = _digits(match)
+    if len(number) == 13 and (number[0] != "4" or (_is_bar_code(number) and _named(match) != "personal")):
+        return False
     doubled = (sum(divmod(int(digit) * 2, 10)) for digit in number[-2::-2])
     luhn = (sum(map(int, number[-1::-2])) + sum(doubled)) % 10 == 0
     issued = _ISSUED.match(number) is not None or _named(match) == "personal"
     return 13 <= len(number) <= 19 and len(set(number)) > 1 and luhn and issued and _unless_named(match)
+
+
+def _is_bar_code(number: str) -> bool:
+    """ISO/IEC 15420: weights 1 and 3 in turn."""
+    return (sum(map(int, number[::2])) + 3 * sum(map(int, number[1::2]))) % 10 == 0
 
 
 _ISSUED = re.compile(r"3(?!5\d{13}\Z)|[456]|955[89]")  # 35 and fifteen digits: a phone's IMEI
@@ -226,6 +236,36 @@ def _ip(match: re.Match[str]) -> bool:
 def _passport(match: re.Match[str]) -> bool:
     around = _before(match, _WITHIN) + match.string[match.end() : match.end() + 12]
     return re.search(r"护照|passport", around, re.IGNORECASE) is not None
+
+
+def _pairs(match: re.Match[str]) -> bool:
+    """Five numbers in a row may be a table's: no more of them before or behind, or words that say what it is."""
+    before, behind = _before(match, 3), match.string[match.end() : match.end() + 3]
+    alone = not re.search(r"[0-9×*/=] ?,? ?$", before) and not re.match(r"[ ,.]{0,2}[0-9×*/=]", behind)
+    return _named(match) == "personal" or (alone and _unless_named(match))
+
+
+def _plate(match: re.Match[str]) -> bool:
+    """The number of a document, a room or a line has the same form. Words before and behind tell."""
+    before = _BREAK.split(_before(match, _WITHIN))[-1]
+    if re.search(r"[车牌驾]", before):
+        return True
+    behind = match.string[match.end() : match.end() + 4]
+    return _named(match) != "other" and not re.match(
+        r" ?(?:号(?!牌|车|的?[轿货客]?车)|[文令案线房楼栋座室型批]|公告|通知|决定|专利|股)", behind
+    )
+
+
+def _wechat(match: re.Match[str]) -> bool:
+    """What follows a colon may be the system that it runs on."""
+    return (
+        re.fullmatch(
+            r"(?:android|ios|ipados|windows|win|mac|macos|linux|harmonyos|version|ver)[0-9_-]*",
+            match["own"],
+            re.IGNORECASE,
+        )
+        is None
+    )
 
 
 def _before(match: re.Match[str], characters: int) -> str:
@@ -277,8 +317,8 @@ _SIX = _Sign(re.compile(r"[0-9](?:[^0-9\n]{0,2}[0-9]){5}"), 18, 40)
 _OCTETS = _Sign(re.compile(r"[0-9]\.[0-9]"), 3, 24)
 _PROVINCE = _Sign(re.compile(rf"[{_PLATES}][A-Z]"), 0, 24)
 
-_WECHAT = _Sign(re.compile(r"[微薇威Vv]信|[Ww]e[Cc]hat|[VvWw][Xx]"), 3, 48)
-_QQ = _Sign(re.compile(r"[Qq]{2}|扣扣|企鹅号"), 1, 28)
+_WECHAT = _Sign(re.compile(r"[微薇威Vv]信|[Ww]e[Cc]hat|[VvWw][Xx]|加我?[微薇Vv]"), 3, 48)
+_QQ = _Sign(re.compile(r"[Qq]{2}|扣扣|企鹅号|加我?[Qq]"), 1, 28)
 
 _RULES = (
     _Rule(
@@ -295,9 +335,33 @@ _RULES = (
     _Rule("company", _SIX, _number(r"[0-9AN-Y][0-9A-HJ-NPQRTUWXY]\d{6}[0-9A-HJ-NPQRTUWXY]{10}"), _company),
     # A last group of three or fewer may belong to what follows: the check digit tells.
     _Rule("card", _SIX, _number(r"\d{4}(?:[ -]\d{4}){3}[ -]\d{1,3}"), _card),
-    _Rule("card", _SIX, _number(r"\d{13,19}|\d{4}(?:[ -]\d{4}){3}|\d{4}[ -]\d{6}[ -]\d{5}"), _card),
-    _Rule("mobile", _SIX, _number(r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}"), _unless_named),
+    _Rule(
+        "card",
+        _SIX,
+        _number(
+            r"\d{13,19}|\d{4}(?:[ -]\d{4}){3}|\d{4}[ -]\d{6}[ -]\d{5}|\d{6}[ -]\d{8}[ -]\d{5}|\d{6}[ -]\d{13}"
+        ),
+        _card,
+    ),
+    _Rule(
+        "mobile",
+        _SIX,
+        _number(
+            r"(?:(?:\+|00)?86[ -]?)?(?:1[3-9]\d(?:[ -]?\d{4}[ -]?|\.\d{4}\.)|\(1[3-9]\d\) ?\d{4}[ -]?)\d{4}"
+        ),
+        _unless_named,
+    ),
     _Rule("mobile", _SIX, _number(r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d{2}[ -]\d{3}[ -]\d{4}"), _unless_named),
+    _Rule("mobile", _SIX, _number(r"1[3-9]\d(?:(?: \d\d){4}|(?:-\d\d){4})"), _pairs),
+    _Rule(
+        "landline",
+        _SIX,
+        re.compile(
+            r"(?:座机|固话|固定电话|电话|传真)(?:号码?)?[是为]? {0,2}:? {0,2}(?P<own>(?!(?:19|20)\d\d-?(?:(?:19|20)\d\d|[01]\d[0-3]\d))"
+            r"[2-9]\d{2,3}[ -]?\d{4})(?! ?[年月户部个台家门线次人])" + _RIGHT,
+            re.ASCII,
+        ),
+    ),
     _Rule(
         "landline",
         _SIX,
@@ -316,9 +380,10 @@ _RULES = (
         "plate",
         _PROVINCE,
         re.compile(
-            rf"[{_PLATES}]{_PLATE_LETTER}[·• .]?"
+            rf"[{_PLATES}]{_PLATE_LETTER}[·• .-]?"
             rf"(?=[A-Z]{{0,5}}\d)(?:{_PLATE}{{4}}[挂学警港澳]|{_PLATE}{{5,6}})(?![A-Za-z0-9])"
         ),
+        _plate,
     ),
     # What stands before them is all that tells. A bare word after a colon may be anything ("微信: Android").
     _Rule(
@@ -326,17 +391,18 @@ _RULES = (
         _WECHAT,
         re.compile(
             r"(?:(?:[微薇威Vv]信|[Ww]e[Cc]hat ?|(?<![A-Za-z])[VvWw][Xx])"
-            r"(?:(?:号码?|账号|ID|id)(?:[:=是为]| ?[:=])? {0,2}|(?: ?[:=]|[是为]) {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
-            r"|加我?(?:[微薇]信|[Vv][Xx]) {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
+            r"(?:(?:号码?|账号|ID|id)[是为]?(?: ?[:=])? {0,2}|(?:[是为]? ?[:=]|[是为]) {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
+            r"|加我?(?:[微薇]信?|[Vv](?:[Xx信]|(?![A-Za-z]))) ?:? {0,2}(?=[A-Za-z]{1,20}[0-9_-]))"
             r"(?P<own>[A-Za-z][A-Za-z0-9_-]{5,19})(?![A-Za-z0-9_@-])"
         ),
+        _wechat,
     ),
     _Rule(
         "qq",
         _QQ,
         re.compile(
-            r"(?:(?<![A-Za-z])[Qq]{2}(?:号码?|群号?)?|扣扣|企鹅号)(?: ?[:=]|[是为])? {0,2}"
-            r"(?P<own>[1-9][0-9]{4,10})(?![0-9A-Za-z@版元])"
+            r"(?:(?<![A-Za-z])[Qq]{2}(?: ?(?:号码?|群号?))?|加我?[Qq](?:号|群)?|扣扣|企鹅号)[是为]?(?: ?[:=])? {0,2}"
+            r"(?P<own>[1-9][0-9]{4,10})(?![0-9A-Za-z@版元])(?! ?[人名个位万亿])"
         ),
     ),
 )  # the first that holds takes the characters

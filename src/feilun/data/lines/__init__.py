@@ -15,7 +15,7 @@ import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from feilun.data.lines.frequent import LineCounter, frequent_lines, line_key
-from feilun.data.lines.rules import GONE, GONE_WORDS, RULES, Reason
+from feilun.data.lines.rules import GONE, GONE_WORDS, ITEM, RULES, SPEAKS, Reason
 from feilun.data.repair.script import converter, simplified
 
 __all__ = ["Cleaned", "LineCounter", "Reason", "clean_lines", "frequent_lines", "line_key"]
@@ -33,7 +33,7 @@ def clean_lines(text: str, *, title: str, frequent: Set[int] = frozenset()) -> C
     """The text without its boilerplate lines.
 
     ``frequent`` are keys (`line_key`) of lines frequent within the page's site. A line that repeats the title
-    stays, whatever it says.
+    stays, whatever it says, and so does code between fences.
     """
     lines = text.split("\n")
     why = _by_rule(text, lines, title)
@@ -41,6 +41,10 @@ def clean_lines(text: str, *, title: str, frequent: Set[int] = frozenset()) -> C
         for number, line in enumerate(lines):
             if line.strip() and number not in why and line_key(line) in frequent:
                 why[number] = "frequent"
+    if why:
+        for number in why.keys() & _fenced(lines):
+            if why[number] != "soft404":
+                del why[number]
     heading = title.strip()
     for number in [number for number in why if heading and lines[number].strip() == heading]:
         if why[number] != "soft404":
@@ -59,7 +63,12 @@ _LINKS = 12
 _LONGEST = max(rule.longest for rule in RULES)
 _BATCH = 100_000
 _LINK = 45
-"""Characters of such a title."""
+"""Characters of such a title, without the address in Markdown."""
+_TARGET = re.compile(r"\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)")
+_POINTS = re.compile(rf"(?:[-*+]|\d{{1,2}}\.)?\s*\[[^\n]{{1,200}}?{_TARGET.pattern}[。.]?")
+_MARKDOWN = re.compile(r"#|\*\*|[^\n]*(?:\]\(|<https?:)")
+_SECTION = re.compile(r"#{1,6} |\[\^")
+_FENCE = re.compile(r"[\s>]*(`{3,}(?=[^`]*$)|~{3,})\s*(\S?)")
 
 
 def _by_rule(text: str, lines: list[str], title: str) -> dict[int, Reason]:
@@ -75,27 +84,65 @@ def _by_rule(text: str, lines: list[str], title: str) -> dict[int, Reason]:
                 break
     if gone and len(text) <= _SHORT:
         return {number: "soft404" for number, line in enumerate(lines) if line.strip()}
-    _follow(lines, found)
+    if found:
+        _speak(lines, found)
+        _follow(lines, found)
     return found
+
+
+def _speak(lines: list[str], found: dict[int, Reason]) -> None:
+    """Leaves a speaker's words, and an item of a list, which look like a credit and a notice but for their neighbours."""
+    for number, reason in list(found.items()):
+        if reason == "repost" and (label := SPEAKS.match(lines[number])):
+            said = (at for at, line in enumerate(lines) if at not in found and SPEAKS.match(line))
+            if any(lines[at].lstrip().startswith(label[1]) for at in said):
+                del found[number]
+        elif (
+            reason == "copyright"
+            and ITEM.match(lines[number])
+            and any((item := ITEM.match(line)) and item[1] in "bdBD" for line in lines)
+        ):
+            del found[number]
+
+
+def _fenced(lines: list[str]) -> set[int]:
+    """Numbers of the lines between fences of Markdown; a fence that is not closed is none."""
+    inside: set[int] = set()
+    fence, first = "", 0
+    for number, line in enumerate(lines):
+        if ("```" in line or "~~~" in line) and (match := _FENCE.match(line)):
+            if not fence:
+                fence, first = match[1], number
+            elif match[1].startswith(fence) and not match[2]:
+                inside.update(range(first, number + 1))
+                fence = ""
+    return inside
 
 
 _GONE_TITLE = re.compile(rf"\s*(?:404|{GONE.pattern})", re.IGNORECASE)
 
 
 def _follow(lines: list[str], found: dict[int, Reason]) -> None:
-    """Drops the titles listed under a heading of related links, if nothing but such lines follows it."""
+    """Drops the titles listed under a heading of related links, if nothing but such lines follows it. A heading in
+    Markdown of which the list stays, stays too: it is the author's."""
     for number in [number for number, reason in found.items() if reason == "related"]:
         listed: list[int] = []
+        markdown = _MARKDOWN.match(lines[number].lstrip()) is not None
         for at in range(number + 1, len(lines)):
             line = lines[at].strip()
             if not line or at in found:
                 continue
-            if len(line) > _LINK or _SENTENCE.search(line) or len(listed) == _LINKS:
+            markdown = markdown or (not listed and _MARKDOWN.match(line) is not None)
+            title = not _SENTENCE.search(line) and len(_TARGET.sub("", line)) <= _LINK
+            if not (title or _POINTS.fullmatch(line)) or _SECTION.match(line) or len(listed) == _LINKS:
                 break
             listed.append(at)
         else:
             if number * 2 >= len(lines) - len(listed):
                 found.update(dict.fromkeys(listed, "related"))
+                continue
+        if markdown:
+            del found[number]
 
 
 def _suspects(lines: list[str]) -> dict[int, set[int]]:

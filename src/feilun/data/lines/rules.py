@@ -45,8 +45,18 @@ _DASH = r"[\s|丨/\\·•>»›_,，、:：\-—–]"
 _OPEN = r"[\[【「(（<《▶►●■★☆◆▼※*#>»\s-]{0,4}"
 _NO_END = r"(?:[^。！？!?.…]|\.(?=\S)){0,70}"
 _END = r"[。.!！~～]?"
+CREDITS = "责任编辑|编辑|责编|小编|本文编辑|执行编辑|校对|审核|排版|初审|终审"
+_NAME = r"(?:[一-鿿]{1,4}(?:·[一-鿿]{1,6})?|[一-鿿]{2,8}(?:网|报|社|部|台|室|组|中心|频道)|[a-z\d.@-]{1,20})"
+"""Who made something. What somebody is to do, or says, is longer or goes on."""
+_YEAR = r"(?:1[89]|20)\d\d(?![\d年])(?!\s+(?!by\b|all\b|the\b)(?-i:[a-z]+)[\s,]+(?-i:[a-z]))"
+"""Of a notice: behind it stands a name, and not the rest of a sentence."""
 
 
+_SCANNED = (
+    r"(?:[^。，]{0,4}|[^。]{0,24}(?:关注|下载|添加|加[入群好我微]|进群|入群|领[取红]|咨询|了解|查看|阅读|分享|获取|报名|"
+    r"订阅|收听|观看|转发)[^。]{0,20})"
+)
+"""What a code that nobody can scan here was for; how people pay with one is news."""
 _GAP = repeated(rf"{_DASH}|[\[\]【】()（）]")
 
 
@@ -110,7 +120,7 @@ RULES: tuple[Rule, ...] = (
         160,
         "位置|首页|主页|you are here|home",
         r"(?:您|你)?(?:现在|目前)?的?(?:当前|所在)?的?位置(?:是|"
-        r"为)?[:：]?\s*[^。！？，]{1,30}[>»›＞→/\-].{0,100}",
+        r"为)?[:：]?\s*[^。！？，]{1,30}[>»›＞→/\-](?!.*[。！？]$).{0,100}",
         r"(?:您|你)(?:现在|目前|当前)?(?:的|所在的)?位置(?:是)?[:：].{0,100}",
         r"(?:网站)?(?:首页|主页)\s*(?:[>»›＞→]+\s*[^>»›＞→。！？]{1,40}){1,8}[>»›＞→]*",
         r"you are here:?\s.{0,120}",
@@ -123,15 +133,16 @@ RULES: tuple[Rule, ...] = (
         "广告|advert|sponsored|click here|call now|call us|buy now|order now|limited time|"
         "subscribe|sign up",
         r"(?:欢迎|敬请|请|快来|赶紧|记得|立即|马上|长按|扫描?|扫一扫|扫码|识别|点击|打开|搜索|"
-        r"微信)[^。]{0,24}关注[^。]{0,24}(?:公众号|公号|订阅号|微信号?)[^。]{0,24}" + _END,
-        r"(?:更多|想看|想了解|获取)[^。]{0,30}(?:关注|搜索|扫码|下载)[^。]{0,20}(?:公众号|公号|"
+        r"微信[搜扫])[^。]{0,24}关注[^。]{0,24}(?:公众号|公号|订阅号|微信号?)[^。]{0,24}" + _END,
+        r"(?:(?:更多|想看|想了解|获取)[^。]{0,30}(?:请|欢迎|可|尽在|[，,：:！!\s])|(?:更多|获取)[^。]{0,8}(?:内容|资讯|信息|新闻|文章|详情|资料|"
+        r"报道))(?:关注|搜索|扫码|下载)[^。]{0,20}(?:公众号|公号|"
         r"订阅号|微信|客户端|app)[^。]{0,20}" + _END,
         r"关注(?:我们|本站|官方|我)?(?:的)?(?:官方)?(?:微信)?(?:公众号|公号|"
-        r"订阅号)[:：「“【\s,，]*[^。，]{0,20}",
+        r"订阅号)(?:[:：「“【\s,，]+[^。，]{0,20}|(?:获取|领取|回复|查看|阅读|了解|即可)[^。，]{0,20})?",
         r"(?:官方)?(?:微信)?(?:公众号|订阅号)[:：]\s*\S{1,24}(?:\s.{0,20})?",
         r"(?:长按|扫描?|扫一扫|扫码|识别|微信扫|请扫|请用微信|打开微信|用微信|"
-        r"点击)[^。]{0,14}二维码[^。]{0,30}" + _END,
-        r"微信扫(?:一扫|码)[^。]{0,20}" + _END,
+        rf"点击)[^。]{{0,14}}二维码{_SCANNED}" + _END,
+        rf"微信扫(?:一扫|码){_SCANNED}" + _END,
         r"[^。]{0,16}(?:打开支付宝|支付宝首页|支付宝搜索?|复制(?:此|这条)?(?:消息|口令|红包码)|"
         r"红包码|红包口令|搜索红包)[^。]{0,40}(?:\d{5,}|红包)[^。]{0,30}" + _END,
         r"(?:全国|免费|24小时|服务|咨询|订购|报名|招商|加盟|客服|售后|投诉|订票|团购|预订|"
@@ -140,8 +151,10 @@ RULES: tuple[Rule, ...] = (
         r"(?:点击|立即|免费|马上)(?:下载|安装)[^。，]{0,20}(?:app|客户端)[^。，]{0,10}[>»]*" + _END,
         r"[-—=\s]*(?:广告|赞助商?(?:内容|链接)?|advertisements?|sponsored(?: content| links?|"
         r" by .{1,40})?|continue reading below|story continues below(?: advertisement)?)[-—=:：\s]*",
-        r"(?:call (?:now|us(?: today| now)?)|order now|buy now|click here to (?:order|buy|"
-        r"subscribe|sign up|download|register)|limited time offer)\b.{0,60}",
+        r"click here to (?:order|buy|subscribe|sign up|download|register)\b.{0,60}",
+        r"(?:call (?:now|us(?: today| now)?)|(?:order|buy) now|limited time offer)(?:\W*|\s*[:!»>–—].{1,60}|"
+        r"\b\D{0,20}\d{3}.{0,40}|\s(?:and (?:get|save|receive)|for (?:a |an |your |more |free )|to (?:get|save|book|order|learn|"
+        r"schedule|arrange)|while|before|online|toll)\b.{0,50})",
         r"(?:subscribe|sign up)(?: now| today)? (?:to|for) (?:our|the|my) (?:free |daily |weekly |"
         r"email )*(?:newsletters?|mailing list|updates)\b.{0,50}",
     ),
@@ -151,31 +164,36 @@ RULES: tuple[Rule, ...] = (
         "来源|出处|编辑|责编|小编|校对|审核|免责|声明|转载|转自|摘自|原标题|注明|侵权|不代表|"
         "originally|first published|first appeared|source:|read more|continue reading|reprinted|"
         "republished|disclaimer",
-        r"[（(【\[]?(?:文章|本文|稿件|新闻|信息|图片|资料|内容|图文)?(?:来源|出处|来自)[:：]\s*[^。！？，]{1,40}[）)】\]]?",
-        r"[（(【\[]?(?:责任编辑|编辑|责编|小编|本文编辑|执行编辑|校对|审核|排版|原标题|初审|终审)[:：/]\s*[^。，]{1,60}[）)】\]]?",
-        r"[【\[]?(?:免责|版权|特别|郑重|转载|本站|本网)?(?:声明|说明)[】\]]?[:：]?\s*(?=.*(?:转载|"
-        r"版权|本站|本网|本文|侵权|不代表|仅供参考|作者|平台)).{4,380}",
+        r"[（(【\[]?(?:文章|本文|稿件|新闻|信息|图片|资料|内容|图文)?(?:来源|出处|来自)[:：]\s*(?!《(?![^》]{0,20}(?:[报刊网社台志周]》|》\s?(?:杂志|周刊|报))))[^。！？，的]{1,40}[）)】\]]?",
+        r"[（(【\[]?原标题[:：]\s*[^。，]{1,60}[）)】\]]?",
+        rf"[（(【\[]?(?:{CREDITS})[:：/]\s*{_NAME}(?:[\s、/|｜·:：_&和]+{_NAME}){{0,8}}\s*[）)】\]]?",
+        r"(?:[【\[（(](?:免责|版权|特别|郑重|转载|本站|本网)?声明[】\]）)][:：]?|(?:免责|版权|特别|郑重|转载|本站|本网)?声明[:：])\s*(?=.*(?:转载|"
+        r"版权|本站|本网|本文|侵权|[不仅]代表|仅供参考|平台仅|信息(?:发布|存储))).{4,380}",
+        r"[【\[]?(?:免责|版权|转载)说明[】\]]?[:：]\s*(?=.*(?:转载|版权|本站|本网|侵权|不代表|仅供参考)).{4,380}",
         r"[【\[]?免责声明[】\]]?[:：]?",
         r"[^。未不]{0,14}转载时?(?:敬?请|须|需|务必)[^。未不]{0,6}(?:注明|标明|保留|联系|告知|获得|取得|授权)[^。]{0,60}[。.!！]?.{0,40}",
         r"(?:欢迎|如需|如若)?转载(?:[，,\s]|自)*(?:注明|标明|保留)(?:出处|来源|作者|原文)[^。]{0,40}",
         r"(?:版权所有[，,\s]*)?未经(?=[^。]{0,14}(?:本网|本站|本报|本刊|书面|授权))[^。]{2,30}"
         r"(?:不得|禁止|请勿|谢绝|严禁)[^。]{0,20}转载[^。]{0,20}" + _END,
         r"(?:谢绝|禁止|严禁|请勿)(?:任何|一切)?(?:形式的?|商业)?转载[^。]{0,10}" + _END,
-        r"凡(?:本网|本站|注明|标注|是)[^。]{0,60}(?:来源|转载|版权|作品).{0,300}",
+        r"凡是?(?:本网|本站|本报|本刊|注明|标注)[^。]{0,60}(?:来源|转载|版权|作品).{0,300}",
         r"(?:本文|本站|本网|以上|文章|文中|该文|图片|部分)[^。]{0,50}(?:不代表(?:本站|本网|平台|"
         r"我们)[^。]{0,20}|(?:如有|若有|如涉及?)侵权[^。]{0,40}|(?:转自|转载自|摘自|"
         r"整理自)[^。，]{1,40})(?:[。.!！].{0,80})?",
-        r"(?:如有|若有|如果|如涉及?)[^。]{0,10}(?:侵权|侵犯)[^。]{0,24}(?:联系|告知|通知|删除)[^。]{0,30}"
+        r"(?:如有|若有|如果|如涉及?)(?=.*(?:请|[即立必速]删|我们|本站|本网|作者|小编))[^。]{0,10}(?:侵权|侵犯)[^。]{0,24}(?:联系|告知|通知|删除)[^。]{0,30}"
         + _END,
-        r"(?:this (?:article|post|story|essay|piece) (?:was |is )?)?(?:originally|"
+        r"this (?:article|post|story|essay|piece) (?:was |is )?(?:originally|"
         r"first) (?:published|appeared|posted) (?:on|at|in|by)\b.{1,120}",
-        r"(?:this (?:article|post|story) (?:is|was|has been) )?(?:reprinted|republished) (?:from|"
+        r"(?:originally|first) (?:published|appeared|posted) (?:on|at|in|by) (?:the )?(?-i:[A-Z])[^.,;]{1,60}(?:,?[\w ,]{0,20}\d{4})?\.?",
+        r"this (?:article|post|story) (?:is|was|has been) (?:reprinted|republished) (?:from|"
         r"with (?:the )?permission|under)\b.{1,160}",
-        r"source:\s.{1,80}",
+        r"(?:reprinted|republished) (?:from|with (?:the )?permission|under (?:a |the )?(?:creative|cc|licen[cs]e))\b.{1,160}",
+        r"(?-i:Source|SOURCE):\s(?:(?-i:[A-Z\d“])|https?:|www\.)(?!.*(?:[.?!;]|['\"],?)$).{0,80}",
         r"(?:read more|continue reading)(?:\s*[:»>…→.]+.{0,90}|\s+(?:about|on|at|from|here)\b"
         + _NO_END
         + r")?",
-        r"disclaimer:\s.{1,380}",
+        r"disclaimer:\s(?=.*\b(?:views|opinions?|advi[cs]e|sponsored|affiliat\w+|authors?|shares|liab\w+|responsib\w+|"
+        r"trademarks?|information(?:al)?|accura\w+|endors\w+|permission|copyright)\b).{1,380}",
     ),
     _rule(
         "related",
@@ -183,7 +201,7 @@ RULES: tuple[Rule, ...] = (
         "上一|下一|相关|推荐|延伸|扩展|更多|猜你|热门|最新|精彩|排行|都在|可能|也许|related|"
         "also like|also enjoy|also be interested|recommended|more from|more stories|most |latest |"
         "popular|recent posts|trending|see also|previous|next ",
-        rf"{_OPEN}(?:{_LIST})\s*[\]】」)）]?\s*(?:[:：>»|].{{0,90}})?",
+        rf"(?!.*\]\(){_OPEN}(?:{_LIST})\s*[\]】」)）]?\s*(?:[:：>»|](?!.*[^.]\.$|.*[。]$).{{0,90}})?\**",
         _OPEN + repeated(r"(?:上|下)一(?:篇|页|章|节|条|则)(?:文章|新闻)?\s*[|/]?\s*", least=1),
         rf"{_OPEN}(?:上|下)一(?:篇|页|章|节|条|则|主题)(?:文章|新闻)?\s*[\]】」)）:：>»<«|].{{0,110}}",
         rf"{_OPEN}(?:上|下)一篇(?:文章)?\s(?!.*[。！？，]$).{{0,110}}",
@@ -200,27 +218,35 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "copyright",
         220,
-        "版权|著作权|ICP|icp|公网安备|许可证|copyright|©|(c)|all rights reserved|powered by",
+        "版权|著作权|ICP|icp|公网安备|许可证|copyright|©|(c)|（c）|all rights reserved|powered by",
         r".{0,140}[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼]\s?icp\s?[备证]\s?\d{5,}.{0,80}",
         r".{0,120}公网安备\s?\d{6,}.{0,60}",
-        r"[^。，]{0,30}(?:©|\(c\)|（c）)\s*(?:\d{4}|[a-z一-鿿]).{0,140}",
-        r"(?:版权|著作权)(?:所有|归).{0,80}(?:©|未经|转载|copyright|\d{4}|公司|网|社|"
+        rf"[^。，]{{0,30}}(?:©|\(c\)|（c）)\s*{_YEAR}.{{0,140}}",
+        r"(?:[^。，]{0,30}(?:版权(?:所有)?|著作权|copyright)\W{0,3})(?:\(c\)|（c）).{0,140}",
+        r"(?:\(c\)|（c）)\s*(?:版权所有|copyright\b).{0,140}",
+        r"[^。，]{0,30}©\s*(?!(?:sign|symbol|mark|character|only|is|was|and|or|in|for|to|符号|标[志记]|的))"
+        r"[a-z一-鿿](?:[^。！？.'\"]|\.(?=\S)){0,140}",
+        _OPEN + r"©\s*[a-z一-鿿][^。'\"]{0,140}",
+        r"版权所有(?![人者权的]).{0,80}(?:©|未经|转载|copyright|\d{4}|公司|网|社|"
         r"保留).{0,100}|版权所有[:：\s].{1,80}|版权所有",
-        r"copyright\s+(?:©|\(c\)|by\b)?\s*\d{4}.{0,140}",
-        r"[^.]{0,90}[.,]?\s*all rights reserved\.?.{0,60}",
-        r"(?:proudly )?powered by [\w .]{2,40}",
+        r"(?:本[文站网刊])?(?:版权|著作权)[均皆]?归(?!属)[^。，,]{1,24}(?:[。，,；;\s]+(?=.*(?:未经|转载|侵|copyright|©|注明|联系|保留)).{0,120})?",
+        rf"copyright\s*(?:©|\(c\)|by\b|,)?\s*{_YEAR}.{{0,140}}",
+        r"[^.]{0,90}[.,]?\s*all rights reserved(?!\s+(?-i:[a-z])).{0,60}",
+        r"proudly powered by [\w .]{2,40}|powered by (?:the )?(?:(?-i:[A-Z])[\w .!-]{1,40}(?<!\.)|[\w-]+\.(?:com|net|org|cn|io)|"
+        r"(?:wordpress|discuz|phpwind|phpbb|dedecms|blogger|shopify|drupal|joomla|ghost|hexo|hugo|jekyll|vbulletin)\b.{0,20})",
         r"(?:互联网新闻信息服务|增值电信业务|网络文化|出版物|广播电视节目制作|"
-        r"信息网络传播视听节目)[^。，]{0,12}许可证.{0,60}",
+        r"信息网络传播视听节目)[^。，]{0,12}许可证(?:编?号)?(?:[:：(（\s\dA-Z京沪津渝].{0,60})?",
     ),
     _rule(
         "cookie",
         500,
         "cookie",
-        r"(?:we|this (?:web)?site|our (?:web)?site|by (?:using|continuing)[^.]{0,60}(?:you|"
+        r"(?!we\b(?!.*\b(?:experience|consent|privacy|personali[sz]\w*|polic(?:y|ies)|part(?:y|ies)|partners?|advert\w*|"
+        r"analytics|traffic|(?:web)?site)\b))(?:we|this (?:web)?site|our (?:web)?site|by (?:using|continuing)[^.]{0,60}(?:you|"
         r"we))[^.]{0,60}\b(?:uses?|using|agree|accept|consent)\b[^.]{0,60}\bcookies?\b.{0,400}(?<=.{40})",
         r"(?:accept|reject|allow|manage|decline)(?: all)? cookies?|cookie (?:policy|settings|"
         r"preferences|notice|consent)",
-        r"(?:本(?:网站|站)|我们|继续(?:浏览|使用))[^。]{0,40}使用[^。]{0,10}cookies?.{0,200}",
+        r"(?:本(?:网站|站)|我们(?=.*(?:您|体验|隐私|同意|政策|个性化))|继续(?:浏览|使用))[^。]{0,40}使用[^。]{0,10}cookies?.{0,200}",
     ),
     _rule(
         "comments",
@@ -231,7 +257,7 @@ RULES: tuple[Rule, ...] = (
         r"列表|区|内容|[:：])?",
         r"(?:请|您?需要|您?还?没有|必须)?先?(?:登录|登陆)(?:或注册)?后?(?:才能|可以?|再|"
         r"即可)?(?:发表|进行|参与)?(?:评论|留言|回复)[^。，]{0,10}" + _END,
-        r"(?:昵称|验证码|用户名|您的评论|评论内容)\s*[:：*].{0,40}",
+        r"(?:昵称|验证码|用户名|您的评论|评论内容)\s*[:：*]+\s*(?:[（(]?(?:必填|选填|看不清|换一张|点击刷新|匿名|游客|密码|登录|注册|昵称|验证码).{0,30})?",
         r"(?:网友|以上)?(?:评论|留言)(?:仅代表|只代表|仅供|不代表)[^。]{0,60}" + _END,
         r"(?:leave|post|add|write) a (?:comment|reply)(?: (?:cancel reply|below))?.?|(?:\d+|no|"
         r"view(?: all)?(?: \d+)?|show|load more) comments?(?: yet)?|comments? ?\(\d+\)|comments",
@@ -240,6 +266,12 @@ RULES: tuple[Rule, ...] = (
         r"comments are (?:closed|disabled)\.?",
     ),
 )
+
+SPEAKS = re.compile(rf"\s*({CREDITS})[:：]")
+"""Before a name it is a credit; before what somebody says, a speaker."""
+
+ITEM = re.compile(r"\s*[(（]([a-z])[)）]", re.IGNORECASE)
+"""An item of a list: where others stand beside it, ``(c)`` is the third of them."""
 
 GONE = re.compile(
     r"(?:您|你)?(?:要)?(?:访问|查看|浏览|请求|查找|打开)的?(?:页面|内容|文章|网页|帖子|信息|"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from feilun.data.repair.entities import entities
 from feilun.data.repair.glosses import glosses
 from feilun.data.repair.letters import letters
 from feilun.data.repair.marks import doubled, width
+from feilun.data.repair.misread import heads, misread
 from feilun.data.repair.mojibake import mojibake
 from feilun.data.repair.script import simplified
 from feilun.data.repair.shifted import shifted_score
@@ -37,6 +39,7 @@ def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
 _IN_TEXT: tuple[_Repair, ...] = (
     (entities, frozenset("&")),
     (mojibake, _characters((0xA1, 0xF7))),
+    (misread, heads()),
     (
         controls,
         _characters((0, 8), (0xB, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E))
@@ -51,7 +54,7 @@ _IN_TEXT: tuple[_Repair, ...] = (
 )
 _IN_TITLE = tuple(one for one in _IN_TEXT if one[0] is not width)
 _BITS: dict[Callable[[str], list[Edit]], int] = {propose: 1 << at for at, (propose, _) in enumerate(_IN_TEXT)}
-_NEEDED_BY = np.zeros(0x110000, np.uint8)
+_NEEDED_BY = np.zeros(0x110000, np.uint16)
 """Code point -> bits of the repairs that need it."""
 for _propose, _needs in _IN_TEXT:
     _NEEDED_BY[[ord(one) for one in _needs] if _needs else slice(None)] |= _BITS[_propose]
@@ -66,7 +69,8 @@ class Repaired:
     """A page after its repairs.
 
     ``replay(original text, edits)`` is ``text`` and ``replay(original title, title_edits)`` is ``title``.
-    ``shifted`` is the damage by byte shifts, which no repair mends: places in 1,000 characters of the original.
+    ``shifted`` is the damage by bytes read in the wrong encoding that no repair mends: places in 1,000 characters of the
+    original.
     """
 
     title: str
@@ -93,7 +97,9 @@ def repair(title: str, text: str) -> Repaired:
         cut.reverse()
         new_text = replay(new_text, cut)
         edits += cut
-    return Repaired(new_title, new_text, edits, title_edits, shifted_score(text))
+    read = list(takewhile(lambda edit: edit.cause in ("entity", "mojibake"), edits))
+    shifted = shifted_score(replay(text[:_LONGEST], read) + text[_LONGEST:] if read else text)
+    return Repaired(new_title, new_text, edits, title_edits, shifted)
 
 
 def _settle(text: str, repairs: tuple[_Repair, ...]) -> tuple[str, list[Edit]]:
