@@ -77,8 +77,8 @@ def build(
     said = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
     if not same_as_before(work, said):
         raise FeilunError(
-            "The sources have changed since this build began. Start a new one: feilun data build",
-            "自构建开始以来数据源已变化。请重新开始：feilun data build",
+            "The sources have changed since this build began. Put them back, or start anew without --resume.",
+            "自构建开始以来数据源已变化。请改回，或去掉 --resume 重新开始。",
             code="sources_changed",
         )
     names = [f"{number:06}.parquet" for number in range(len(parts))]
