@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from feilun.data.decide import Rule
+from feilun.data.decide import Rule, decide
 from feilun.data.judged import broken, columns_of, good_columns, good_killed, known_columns, raw_of
 from feilun.data.labelled import pages
 from feilun.data.recipe import CorpusRecipe
@@ -17,6 +17,22 @@ def test_the_default_rules_kill_no_good_page_of_ours() -> None:
     killed = good_killed(rules)
     assert killed.keys() == {rule.reason for rule in rules}
     assert max(killed.values()) <= 0.1
+
+
+def test_good_pages_that_say_what_bad_ones_say_are_kept() -> None:
+    """News of a raid, the mathematics of roulette, a lease, a statute, verse: of each subject, in both languages."""
+    rules = read_recipe(shipped("data/web.toml"), CorpusRecipe).rules
+    columns = columns_of([raw_of(page) for page in pages() if page.kind == "innocent"], quality())
+    reasons, _ = decide(rules, columns)
+    assert np.mean(reasons == "") >= 0.95
+
+
+def test_most_spun_pages_are_found() -> None:
+    rules = [
+        rule for rule in read_recipe(shipped("data/web.toml"), CorpusRecipe).rules if rule.reason == "spun"
+    ]
+    spun = [page for page in pages() if page.kind == "spun"]
+    assert np.mean(broken(rules, columns_of(map(raw_of, spun), None))["spun"]) >= 0.6
 
 
 def test_what_a_rule_kills_is_counted_in_good_text() -> None:

@@ -27,7 +27,32 @@ def test_only_good_pages_have_gold() -> None:
 
 def test_both_languages_are_in_every_kind_that_knows_both() -> None:
     kinds = Counter((page.kind, page.lang) for page in pages())
-    assert all(kinds[kind, lang] >= 8 for kind in ("clean", "spam", "spun", "list") for lang in ("zh", "en"))
+    assert all(
+        kinds[kind, lang] >= 8
+        for kind in ("clean", "innocent", "spam", "spun", "list")
+        for lang in ("zh", "en")
+    )
+
+
+def test_innocent_pages_say_what_bad_ones_say() -> None:
+    found = [page for page in pages() if page.kind == "innocent"]
+    assert all(page.good and page.gold == page.text for page in found)
+    text = "\n".join(page.text for page in found).lower()
+    said = (
+        "鬼子",
+        "废物",
+        "智障",
+        "老虎机",
+        "肛交",
+        "斗牛",
+        "原价",
+        "收集",
+        "roulette",
+        "thirty days",
+        "60 minutes",
+        "hardcore",
+    )
+    assert [word for word in said if word not in text] == []
 
 
 def test_pages_in_a_wrong_charset_hold_their_gold_once_decoded() -> None:

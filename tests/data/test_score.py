@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feilun.data.dedup.passages import windows
+from feilun.data.labelled import pages
 from feilun.data.repair import simplified
 from feilun.data.score import SCORES, language, scores
 from feilun.data.score.familiar import Familiar, learn
 from feilun.data.score.letters import READ, Letters, unit_hash
+from feilun.data.score.lexicons import TOPICS, WORDS, lexicons
 
 ARTICLE = (
     "每年冬天，成群的白鹭都会回到湖边的湿地过冬。护鸟人守在棚子里，一上午数出了二十只。\n"
@@ -46,6 +49,30 @@ def test_language(text: str, code: str) -> None:
     assert language(text) == code
 
 
+CODE = (
+    "```js\nexport default function Counter() {\n  const [count, setCount] = useState(0);\n"
+    "  return <button onClick={() => setCount(count + 1)}>{count}</button>;\n}\n```\n"
+)
+
+
+def test_code_in_a_chinese_page_is_no_other_language() -> None:
+    text = (
+        f"先安装依赖，再写一个计数的组件。每次点击，数字加一。\n{CODE * 2}保存以后，浏览器里就能看到按钮。\n"
+    )
+    assert language(text) == "zh"
+    assert (of(text)["zh"], of(text)["other"]) == (1, 0)
+    assert language(CODE * 2) == "other"  # code alone
+
+
+def test_a_page_with_accents_or_little_chinese_is_another_language_still() -> None:
+    german = (
+        "Die Reiher kehren im Winter zurück, weil sie hier fischen können. Die Wärter zählen sie früh. " * 2
+    )
+    assert of(german + "每年冬天，成群的白鹭都会回到湖边的湿地过冬，护鸟人数出了二十只。")["other"] > 0.5
+    malay = "Burung bangau kembali ke paya setiap musim dingin dan penjaga mengira bilangannya. " * 4
+    assert of(malay + "语言选择：简体中文")["other"] > 0.5
+
+
 def test_a_unit_is_a_han_character_a_word_or_a_number() -> None:
     units = Letters("用GPT-3写 Hello, 2024年").units
     assert units.lengths.tolist() == [1, 3, 1, 1, 5, 4, 1]
@@ -77,6 +104,73 @@ def test_a_list_has_no_prose() -> None:
     assert of(ARTICLE)["listed"] == 0
 
 
+def test_a_list_of_sentences_is_prose() -> None:
+    steps = "".join(f"{at}. 先把第{at}个零件洗净，晾干以后再装回去。\n" for at in range(1, 9))
+    assert (of(steps)["listed"], of(steps)["prose"]) == (0, 1)
+    assert of("- Buy seeds\n- Dig!\n- Water the beds.\n")["listed"] == 1
+
+
+@pytest.mark.parametrize("stop", ["．", "｡", "。"])
+def test_every_chinese_full_stop_ends_a_sentence(stop: str) -> None:
+    text = ARTICLE.replace("。", stop)
+    assert of(text)["prose"] == 1
+    assert of(text)["sentence_length"] == of(ARTICLE)["sentence_length"]
+    found, _, ends = windows(text.replace("\n", ""))
+    assert len(found) > 3
+    assert {text.replace("\n", "")[end - 1] for end in ends.tolist()} == {stop}
+
+
+def test_a_long_line_counts_up_to_its_last_stop() -> None:
+    one = ARTICLE.replace("\n", "")
+    assert of(f"{one}（记者 王某")["prose"] == pytest.approx(len(one) / (len(one) + 6))
+    english = (
+        "The herons come back in winter.The wardens count them, and write it down. See also Sources Links"
+    )
+    assert of(english)["prose"] == pytest.approx((len(english) - 23) / len(english))
+    assert (
+        of("首页 新闻 体育 财经 健康 旅游 图片 视频 论坛 专题 地方 房产 汽车 关于我们 联系我们 网站地图")[
+            "prose"
+        ]
+        == 0
+    )
+    assert (
+        of("Home News Opinion Business Sports Culture Health Travel Photos Video Forum About 3.5")["prose"]
+        == 0
+    )
+
+
+def test_lines_cut_anywhere_are_prose_as_well() -> None:
+    whole = ARTICLE.replace("\n", "")
+    cut = "\n".join(whole[at : at + 30] for at in range(0, len(whole), 30))
+    assert of(cut)["prose"] > 0.4
+    assert of("To gaze upon the fields,\nThe birds that sing in choir,\nAnd sleep.")["prose"] == 1
+
+
+VERSE = (
+    "我在黄昏走过那座桥 桥下的水还是那么慢 岸边的柳树换了新的枝条 没有人记得去年的风 我把一封信折成了小船 "
+    "让它顺着水流到远方 也许会有孩子把它捡起 打开来看见里面没有字 只有一片干枯的叶子 和我没有说出口的话"
+).replace(" ", "\n")
+
+
+def test_verse_without_stops_has_no_share_of_prose() -> None:
+    assert math.isnan(of(VERSE)["prose"])
+    titles = "\n".join(
+        f"{name}：农业里的一年" for name in ("临江", "青石", "云溪", "北屏", "南浦", "沙湾", "长岭", "柳河")
+    )
+    assert of(titles)["prose"] == 0
+    assert of("关于我们 汽车 论坛 地方\n首页 教育 联系我们\n我们的服务 财经 体育 专题\n" * 4)["prose"] == 0
+
+
+def test_verse_has_no_cohesion() -> None:
+    lines = [f"{one}，{other}。" for one, other in zip(NAMES, reversed(NAMES), strict=True)]
+    assert math.isnan(of("\n".join(lines))["cohesion"])
+    assert not math.isnan(of("".join(lines))["cohesion"])
+
+
+NAMES = ["".join(chr(0x4E00 + (37 * (7 * at + one)) % 20000) for one in range(7)) for at in range(40)]
+"""Seven Han characters each, none twice."""
+
+
 def test_stops_of_both_scripts_end_sentences() -> None:
     assert of("一句话。两句话！三句话？")["sentence_length"] == 4
     assert of("One. Two! Three?")["sentence_length"] == pytest.approx(16 / 3)
@@ -102,6 +196,22 @@ def test_repetition_is_what_a_dictionary_finds(text: str) -> None:
     assert found["top_ngram"] == pytest.approx(min(4 * most / len(text), 1) if most >= 3 else 0)
 
 
+def test_what_is_said_again_far_away_is_no_repetition() -> None:
+    phrase, filler = "由县级以上人民政府责令改正并处罚款", "".join(NAMES)
+    near, far = phrase + filler[:200] + phrase, phrase + filler[:280] * 2 + phrase
+    assert of(near)["repetition"] == pytest.approx(len(phrase) / len(near))
+    assert (
+        of(phrase + filler[:280] + phrase[::-1] + filler[:-1][:280] + phrase)["repetition"]
+        < of(far)["repetition"]
+    )
+    apart = phrase + "".join(chr(0x4E00 + 41 * at % 20000) for at in range(420)) + phrase
+    assert of(apart)["repetition"] == 0
+    doors = "".join(
+        f"{city}管道疏通服务周到，师傅经过严格培训，随叫随到，让您满意。" for city in "广深沪蓉汉郑杭长济西"
+    )
+    assert of(doors)["repetition"] > 0.6
+
+
 def test_repeated_lines() -> None:
     assert of("春天来了\n春天来了\n夏天\n")["repeated_lines"] == pytest.approx(4 / 10)
 
@@ -117,6 +227,73 @@ def test_what_sells_gambling_is_told_from_what_reports_on_it() -> None:
     assert of(GAMBLING)["gambling"] > 50
     assert of(LAW)["gambling"] < 5
     assert of(ARTICLE)["gambling"] == 0
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_word_alone_convicts_nobody(topic: str) -> None:
+    for word in WORDS[topic]:
+        text = f"{ARTICLE}他们说的是 {word} ，又说了一遍 {word} 。" + f" {word} ；" * 6
+        assert lexicons(Letters(text), "")[f"score.{topic}.v1"] == 0, word
+
+
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic != "spun"])
+def test_words_that_name_a_thing_convict_nobody_however_many(topic: str) -> None:
+    names = [word for word, weight in WORDS[topic].items() if weight == 1]
+    assert len(names) > 5
+    assert of(ARTICLE + "。 ".join(names))[topic] == 0
+
+
+def test_a_spinner_uses_many_odd_words_and_an_author_two() -> None:
+    assert of(ARTICLE + "双方对峙了很久，他坚苦地撑了下来。")["spun"] == 0
+    assert of(ARTICLE + "他对峙熬炼，就寝也好，坚苦浩繁，定见不一，撑持的人良多。")["spun"] > 2
+
+
+ORDINARY = {
+    "lighthouse": "Inside the tower it is cold. A tour of 60 minutes leads inside the lamp room and inside the base. " * 3,
+    "lease": "The tenant pays within thirty days. With respect to the garden, notice of thirty days is given for the "
+    "duration of the lease. In the event that you move out, nothing inside the flat may be left. " * 2,
+    "judicial": "The specialists heard the socialist member on judicial prejudice. In fact nowhere is the border nowadays "
+    "more commercial. Matsushita met the judicious specialist in Milford.",
+    "waste": "危险废物应当如实登记，废物不得混放，运输废物要用专用车辆，废物的贮存场所要防雨防渗。",
+    "corn": "掰下来的玉米棒子堆成小山，棒子装满了筐，孩子们剥着棒子皮，妈妈的手最快。",
+    "war": "鬼子进了村，鬼子烧了房子，打死了七个鬼子以后，剩下的鬼子退回县城，村里人骂他们是畜生。",
+    "school": "智障儿童上学以后情绪稳定了许多，智障学生学会了系鞋带，从前有人叫他们白痴、弱智。",
+    "games": "棋牌室里老人打牌，过节的时候斗牛，轮盘、老虎机和百家乐的赔率，都对下注的人不利。",
+    "market": "西红柿原价三元，现价两元五角，傍晚特价处理，附近的老人都来买，网上包邮的也不比这里便宜。",
+    "children": "幼儿园的活动有收集落叶、练习剪纸，孩子的成长靠的是活动，收集和练习都不着急，不必为此付出代价。",
+    "health": "肛交的感染风险最高，口交低一些，自慰不传播病毒，做爱时要用安全套，情色网站教不了这些。",
+    "punk": "Hardcore bands played in basements. Hardcore was loud, hardcore fans copied tapes, and hardcore ended.",
+    "letter": "尊敬的 XXX 先生：我叫 XXX，毕业于 XXX 大学，现应聘 XXX 岗位，盼望早日收到回信。",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_prose_is_about_to_sell_nothing(name: str) -> None:
+    found = of(ORDINARY[name] * 2)
+    assert {topic: found[topic] for topic in TOPICS} == dict.fromkeys(TOPICS, 0)
+
+
+def test_advice_against_a_swindle_is_none() -> None:
+    text = "网店写着限时秒杀、假一赔十、全额退款，要求加微信转账的，多半是骗局。市场监管部门和警方提醒，应当报警。"
+    assert of(text)["spam"] == 0
+    assert of(text.replace("骗局", "好事").replace("市场监管", "我们").replace("警方", "老板"))["spam"] > 15
+
+
+def test_bad_pages_of_another_seed_are_told() -> None:
+    limits = {
+        "spam": (15, 0.8),
+        "gambling": (15, 0.8),
+        "porn": (15, 0.8),
+        "toxic": (15, 0.8),
+        "spun": (2, 0.6),
+    }
+    found = {
+        kind: [of(page.text, page.title)[kind] > limit for page in pages(12) if page.kind == kind]
+        for kind, (limit, _) in limits.items()
+    }
+    assert {kind: np.mean(those) >= limits[kind][1] for kind, those in found.items()} == dict.fromkeys(
+        limits, True
+    )
 
 
 def test_the_traditional_script_is_read_through_its_shadow() -> None:

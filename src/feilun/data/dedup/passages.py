@@ -32,7 +32,7 @@ _END, _PERIOD, _CLOSER, _SPACE, _LINE = 1, 2, 3, 4, 5
 _NEW_LINE = ord("\n")
 _KIND = np.zeros(0x110000, dtype=np.uint8)
 for _kind, _signs in {
-    _END: "。！？!?；;…｡",
+    _END: "。．！？!?；;…｡",
     _PERIOD: ".",
     _CLOSER: "”’\"')）】』」》",
     _SPACE: " \t\r\u00a0\u3000",

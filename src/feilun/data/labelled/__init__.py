@@ -1,6 +1,6 @@
 """The labelled set: pages of our own making, good and bad, so that each rule's precision and recall is a figure.
 
-The sentences are ours (`banks_zh`, `banks_en`, `bad`), the words of the spinner too (`spin`); the pages are drawn
+The sentences are ours (`banks_zh`, `banks_en`, `innocent`, `bad`), the words of the spinner too (`spin`); the pages are drawn
 from them by a seed. They show whether a rule does what it was written for. How often such pages occur, and what
 else there is on the web, they cannot show.
 """
@@ -14,15 +14,17 @@ from typing import Literal
 
 from feilun.data.labelled import bad, damage, site
 from feilun.data.labelled.articles import Article, Lang, article, topics
+from feilun.data.labelled.innocent import innocent
 from feilun.data.labelled.spin import spin
 
 Kind = Literal[
-    "clean", "spam", "gambling", "porn", "toxic", "spun", "spliced", "list", "navigation", "soft404", "glossed", "shifted",
+    "clean", "innocent", "spam", "gambling", "porn", "toxic", "spun", "spliced", "list", "navigation", "soft404", "glossed", "shifted",
     "charset", "doubled",
 ]  # fmt: skip
 
 COUNTS: dict[Kind, int] = {
     "clean": 128,
+    "innocent": 64,
     "spam": 54,
     "gambling": 42,
     "porn": 30,
@@ -39,7 +41,7 @@ COUNTS: dict[Kind, int] = {
 }
 """Pages of each kind."""
 
-_GOOD: frozenset[Kind] = frozenset(("clean", "glossed", "charset", "doubled"))
+_GOOD: frozenset[Kind] = frozenset(("clean", "innocent", "glossed", "charset", "doubled"))
 _CHINESE: frozenset[Kind] = frozenset(("glossed", "shifted", "charset", "doubled"))
 _ENCODINGS = (
     ("gb18030", "utf-8"),
@@ -70,7 +72,7 @@ class Labelled:
 
 
 def pages(seed: int = 0) -> list[Labelled]:
-    """564 pages. The same for the same seed."""
+    """628 pages. The same for the same seed."""
     return [_page(kind, number, seed) for kind, count in COUNTS.items() for number in range(count)]
 
 
@@ -99,6 +101,9 @@ def _content(kind: Kind, number: int, lang: Lang, draw: Random) -> tuple[Article
     match kind:
         case "spam" | "gambling" | "porn" | "toxic":
             return bad.sales(draw, lang, kind), ""
+        case "innocent":
+            page = innocent(draw, lang, number // 3 if lang == "en" else number - number // 3 - 1)
+            return page, page.text
         case "list":
             return bad.listing(draw, lang), ""
         case "navigation":

@@ -47,8 +47,10 @@ class Rarity:
     def cohesion(self, letters: Letters) -> float:
         """Of the rare words of one side of the worst seam, the share that the other side says too, beyond chance: 0 to 1,
         about 0 where two texts have nothing in common. NaN for texts without 90 words (150 Han characters) on
-        either side of any place.
+        either side of any place, and for verse and lists, which say nothing twice.
         """
+        if letters.narrow:
+            return float("nan")
         keys = _keys(letters)
         count = min(len(keys) // _SEGMENT, _SEGMENTS)
         if count < 2:

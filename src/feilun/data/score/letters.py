@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 READ = 200_000
 """Characters of a text that are scored: its beginning speaks for it, and a page of 200 MB takes no longer."""
 
+WIDTH = 2.5
+"""Of a Han character, in Latin letters."""
+NARROW = 60.0
+"""Width of a line, in Latin letters, that lines of verse stay below and paragraphs do not."""
+
 SPACE, PUNCTUATION, SYMBOL, DIGIT, LATIN, LETTER, HANGUL, HAN, KANA = range(9)
 """Classes of characters. `LATIN` with its accents, `LETTER` of any other script. From `DIGIT` on a class is of units,
 from `HAN` on each character is one."""
@@ -55,6 +60,23 @@ class Letters:
     def lines(self) -> list[str]:
         """Without white space around them."""
         return list(map(str.strip, self.text.split("\n")))
+
+    @cached_property
+    def wide(self) -> float:
+        """Mean width of a character, in Latin letters."""
+        return 1 + (WIDTH - 1) * self.counts[HAN] / max(len(self.codes), 1)
+
+    @cached_property
+    def widths(self) -> list[float]:
+        """Of each line that is not empty, in Latin letters."""
+        wide = self.wide
+        return [len(line) * wide for line in self.lines if line]
+
+    @cached_property
+    def narrow(self) -> bool:
+        """Whether three lines of four are too narrow for prose: verse, and lists."""
+        widths = self.widths
+        return sum(width < NARROW for width in widths) >= 0.75 * max(len(widths), 1)
 
     @cached_property
     def words(self) -> int:

@@ -9,13 +9,16 @@ from feilun.data.score.letters import Letters
 
 _LONG, _SHORT = 10, 4
 """Units of the n-grams. Gopher's longest is 10 words and its 2-grams are about 4 Han characters."""
+_NEAR = 400
+"""Units within which a 10-gram that comes again is a repetition."""
 
 
 def repetition(letters: Letters) -> dict[str, float]:
     """Shares, from 0 to 1.
 
     ``repeated_lines`` of the characters stand in lines that occurred before; ``repetition`` of the units in 10-grams
-    that occurred before; ``top_ngram`` of the units in the most frequent 4-gram, where it occurs three times or more.
+    that occurred in the `_NEAR` units before: what is said again far away is a law's or a manual's way of speaking, and
+    the longer a text the more of it there is. ``top_ngram`` of the units in the most frequent 4-gram, where it occurs three times or more.
     """
     hashes = letters.units.hashes
     four, ten = _ngrams(hashes)
@@ -58,7 +61,7 @@ def _repeated(ngrams: NDArray[np.uint64], units: int) -> float:
     at = np.searchsorted(twice, ngrams)
     order = np.flatnonzero(twice.take(at, mode="clip") == ngrams)
     order = order[np.argsort(ngrams[order], kind="stable")]
-    again = np.flatnonzero(ngrams[order[1:]] == ngrams[order[:-1]])
+    again = np.flatnonzero((ngrams[order[1:]] == ngrams[order[:-1]]) & (order[1:] - order[:-1] <= _NEAR))
     covered = np.zeros(units + 1, np.int32)
     begins = order[1:][again]
     np.add.at(covered, begins, 1)

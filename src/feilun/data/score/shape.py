@@ -19,17 +19,25 @@ from feilun.data.score.letters import (
     KANA,
     LATIN,
     LETTER,
+    NARROW,
     PUNCTUATION,
     SPACE,
     SYMBOL,
     Letters,
 )
 
-_WIDTH = 2.5
 _SHORT = 30.0
 """Width of a line, in Latin letters, below which FineWeb calls it short."""
+_VERSE = 0.3
+"""Share of lines with stops from which on verse needs no excuse."""
+_SAYS = 0.14
+"""Share of function words that Chinese prose has, and headlines and menus hardly ever."""
 _NAN = float("nan")
-_ENDS = tuple(".。！？!?…；;：:”\"」』’')）》")
+_ENDS = tuple(".。．｡！？!?…；;：:”\"」』’')）》")
+_STOPS = tuple("。．｡.！？!?…；;")
+_GOES_ON = tuple("，,")
+_LAST = re.compile(r".*(?:[。．｡！？!?…；;]|\.(?=[\s\"'”’)A-Z]))")
+"""A line up to its last stop."""
 _BULLET = r"\s*(?:[-*•·●○■□◆◇▪►▶★☆»>]|(?:\[|【|\()?\d{1,4}(?:[-/.年]\d{1,2}){1,2}|\d{1,3}\s*[.、)）．]\s*\D)"
 _DAY = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
 _BULLETED = re.compile(_BULLET)
@@ -37,7 +45,7 @@ _LISTED = re.compile(rf"{_BULLET}|.*{_DAY}\W{{0,3}}(?:\d{{1,2}}:\d{{2}}\W{{0,2}}
 _DATED = re.compile(r"[-/.]\d{1,2}[-/.]\d")
 """Without which no line ends with a date; found much faster, since it begins with one of three characters."""
 _FULL = np.zeros(0x10000, np.bool_)
-_FULL[[ord(one) for one in "。！？!?…；;"]] = True
+_FULL[[ord(one) for one in "。．｡！？!?…；;"]] = True
 _CHINESE_FUNCTION = np.zeros(0x10000, np.bool_)
 _CHINESE_FUNCTION[
     [ord(one) for one in "的了是在和有不这也我他她你们就都而及与着或把被对从为之其但还又于以所很没到说要会能"]
@@ -56,7 +64,7 @@ def _characters(letters: Letters) -> dict[str, float]:
     words = letters.words
     function = _NAN
     if counts[HAN] >= 50:
-        function = int(np.count_nonzero(_CHINESE_FUNCTION.take(letters.codes, mode="clip"))) / counts[HAN]
+        function = _function(letters)
     spoken = sum(counts[one] for one in (LATIN, LETTER, HAN, KANA, HANGUL))
     return {
         "score.zh.v1": shares["zh"],
@@ -78,25 +86,59 @@ def _lines(letters: Letters) -> dict[str, float]:
     if not lines:
         return dict.fromkeys(_OF_LINES, _NAN)
 
-    wide = 1 + (_WIDTH - 1) * letters.counts[HAN] / max(len(letters.codes), 1)
-    lengths = [len(line) for line in lines]
-    whole = sum(lengths)
+    widths = letters.widths
+    whole = sum(map(len, lines))
     stopped = [line for line in lines if line.endswith(_ENDS)]
     text = letters.text
     begins = (_LISTED if _DATED.search(text) else _BULLETED).match
-    listed = sum(begins(line[:120]) is not None for line in lines)
+    items = [line for line in lines if begins(line[:120])]
+    listed = len(items) - sum(line.endswith(_STOPS) and len(line) * letters.wide >= _SHORT for line in items)
     return {
         "score.lines.v1": float(len(lines)),
         "score.line_length.v1": whole / len(lines),
         "score.sentence_length.v1": whole / max(_sentences(letters), 1),
         "score.stopped.v1": len(stopped) / len(lines),
-        "score.prose.v1": sum(map(len, stopped)) / whole,
+        "score.prose.v1": _prose(letters, lines, stopped, whole),
         "score.listed.v1": listed / len(lines),
-        "score.short.v1": sum(size * wide < _SHORT for size in lengths) / len(lines),
+        "score.short.v1": sum(width < _SHORT for width in widths) / len(lines),
         "score.ellipsis.v1": sum(line.endswith(("...", "…")) for line in stopped) / len(lines),
         "score.shouting.v1": 1000 * (text.count("!") + text.count("！")) / max(whole, 200),
         "score.code.v1": 1000 * (text.count("{") + text.count("}")) / max(whole, 200),
     }
+
+
+def _prose(letters: Letters, lines: list[str], stopped: list[str], whole: int) -> float:
+    """Share of the characters in lines that end as sentences do, or go on in the next one; of others that are not narrow,
+    up to their last stop: such are what a converter left of a page, in one line or cut anywhere. NaN for Chinese verse
+    without stops, which has narrow lines as lists have, and words that lists do without."""
+    found = sum(map(len, stopped))
+    if len(stopped) < len(lines):
+        for line, width in zip(lines, letters.widths, strict=True):
+            if line.endswith(_ENDS):
+                continue
+            if line.endswith(_GOES_ON):
+                found += len(line)
+            elif width >= NARROW and (last := _LAST.match(line)):
+                found += last.end()
+    if found < _VERSE * whole and letters.narrow and _sung(letters, len(lines)):
+        return _NAN
+    return found / whole
+
+
+def _sung(letters: Letters, lines: int) -> bool:
+    """Whether narrow lines say something: as many function words as prose has, next to no digit, letter or mark, and few
+    gaps, of which menus have many."""
+    counts = letters.counts
+    strange = len(letters.codes) - counts[HAN] - counts[SPACE]
+    gaps = letters.text.count(" ") + letters.text.count("\u3000")
+    if lines < 8 or counts[HAN] < 5 * lines or strange > 0.02 * counts[HAN] or gaps > 0.5 * lines:
+        return False
+    return _function(letters) > _SAYS
+
+
+def _function(letters: Letters) -> float:
+    """Function words among the Han characters."""
+    return int(np.count_nonzero(_CHINESE_FUNCTION.take(letters.codes, mode="clip"))) / letters.counts[HAN]
 
 
 def _sentences(letters: Letters) -> int:
