@@ -46,6 +46,7 @@ REASONS: dict[str, Text] = {
     "toxic": Text("abuse", "辱骂"),
     "spam": Text("spam", "垃圾广告"),
     "spun": Text("spun text", "洗稿"),
+    "turned": Text("spun text that says the opposite", "洗稿致语义颠倒"),
     "spliced": Text("unrelated articles in one page", "多篇无关文章拼接"),
     "list": Text("list, not prose", "罗列而非文章"),
     "quality": Text("low quality", "质量低"),

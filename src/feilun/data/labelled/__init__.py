@@ -13,23 +13,26 @@ from random import Random
 from typing import Literal
 
 from feilun.data.labelled import bad, damage, site
+from feilun.data.labelled.advice import with_advice
 from feilun.data.labelled.articles import Article, Lang, article, topics
 from feilun.data.labelled.innocent import innocent
 from feilun.data.labelled.spin import spin
 
 Kind = Literal[
-    "clean", "innocent", "spam", "gambling", "porn", "toxic", "spun", "spliced", "list", "navigation", "soft404", "glossed", "shifted",
-    "charset", "doubled",
+    "clean", "innocent", "advice", "spam", "gambling", "porn", "toxic", "spun", "turned", "spliced", "list", "navigation", "soft404",
+    "glossed", "shifted", "charset", "doubled",
 ]  # fmt: skip
 
 COUNTS: dict[Kind, int] = {
     "clean": 128,
     "innocent": 64,
+    "advice": 24,
     "spam": 54,
     "gambling": 42,
     "porn": 30,
     "toxic": 30,
     "spun": 54,
+    "turned": 24,
     "spliced": 32,
     "list": 32,
     "navigation": 24,
@@ -41,7 +44,7 @@ COUNTS: dict[Kind, int] = {
 }
 """Pages of each kind."""
 
-_GOOD: frozenset[Kind] = frozenset(("clean", "innocent", "glossed", "charset", "doubled"))
+_GOOD: frozenset[Kind] = frozenset(("clean", "innocent", "advice", "glossed", "charset", "doubled"))
 _CHINESE: frozenset[Kind] = frozenset(("glossed", "shifted", "charset", "doubled"))
 _ENCODINGS = (
     ("gb18030", "utf-8"),
@@ -72,7 +75,7 @@ class Labelled:
 
 
 def pages(seed: int = 0) -> list[Labelled]:
-    """628 pages. The same for the same seed."""
+    """676 pages. The same for the same seed."""
     return [_page(kind, number, seed) for kind, count in COUNTS.items() for number in range(count)]
 
 
@@ -117,6 +120,11 @@ def _content(kind: Kind, number: int, lang: Lang, draw: Random) -> tuple[Article
     # Every topic is met, the law on gambling among them: words alone make no spam.
     clean = article(draw, lang, topics(lang)[number % len(topics(lang))])
     match kind:
+        case "advice":
+            given = with_advice(draw, lang, clean, turned=False)
+            return given, given.text
+        case "turned":
+            return with_advice(draw, lang, clean, turned=True), ""
         case "spun":
             return spin(draw, lang, clean, draw.uniform(0.6, 1.0)), ""
         case "shifted":

@@ -1,7 +1,6 @@
 """Scores of a text: columns with versioned names, computed once; `feilun.data.decide` sets the limits later.
 
 A score that changes its meaning gets a new version. NaN says that a text has too little of what is measured.
-There is no score for spinning that turns a sentence's meaning round: words and pairs of words do not tell it.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from feilun.data.score.letters import read
 from feilun.data.score.lexicons import lexicons
 from feilun.data.score.repetition import repetition
 from feilun.data.score.shape import shape
+from feilun.data.score.turned import turned
 from feilun.recipe import shipped
 
 __all__ = ["QUALITY", "SCORES", "Classifier", "language", "quality", "scores"]
@@ -37,6 +37,7 @@ def scores(text: str, title: str, shadow: str) -> dict[str, float]:
         **shape(letters),
         **repetition(letters),
         **lexicons(letters, title),
+        "score.turned.v1": turned(letters),
         "score.unseen.v1": known.unseen(letters) if known else float("nan"),
         "score.cohesion.v1": rare.cohesion(letters) if rare else float("nan"),
     }
