@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 from tests.commands.conftest import Run
+
+from feilun.commands.planned import Planned
 
 RECIPE = """
 kind = "pretrain"
@@ -40,3 +43,19 @@ def test_the_plan_before_and_its_error_after_and_the_next_plan_knows(run: Run, t
     assert first.stdout.strip().endswith("tiny")
     quiet = run(*command, "--json")
     assert "Plan: " not in quiet.stderr
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Plan of pre-training, not of the other stages: "),
+        ("zh", "预训练的计划（不含其他阶段）：训练步共 "),
+    ],
+)
+def test_of_a_pipeline_the_plan_is_said_to_be_of_pre_training(
+    language: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEILUN_LANG", language)
+    found = Planned(tomllib.loads(RECIPE), tmp_path, whole=False).before()
+    assert found is not None
+    assert found.startswith(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -128,7 +129,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(40):
         text = " ".join(WORDS[(number * step) % 25] for step in range(1, 60))
         (folder / "texts" / f"{number}.txt").write_text(f"Story {number}. {text}.", encoding="utf-8")
-    talk = [
+    talk: list[dict[str, Any]] = [
         {
             "messages": [
                 {"role": "user", "content": f"Where is boat {number}?"},
@@ -138,6 +139,14 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for number in range(60)
     ]
+    for number in range(3):  # of which fine-tuning learns, but which nobody can answer otherwise
+        greeting = {"role": "assistant", "content": f"Welcome aboard, my friend {number}."}
+        asked = [*talk[number]["messages"], {"role": "user", "content": f"And ship {number}?"}]
+        talk += [
+            {"messages": [greeting]},
+            {"messages": [*asked, {"role": "assistant", "content": " "}]},
+            {"messages": [{"role": "user", "content": " "}, greeting]},
+        ]
     questions = [
         {
             "id": f"q{number}",
@@ -164,6 +173,7 @@ def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = tmp_path_factory.mktemp("whole")
     ran = run_feilun("-w", workspace, "train", recipe)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    (workspace / "said.txt").write_text(ran.stderr)
     return workspace
 
 
@@ -173,6 +183,25 @@ def ids(workspace: Path) -> dict[str, str]:
 
 def job_of(workspace: Path) -> Job:
     return list_jobs(workspace / "runs")[-1]
+
+
+def under_way(stage: str, whole: Path, folder: Path) -> tuple[Path, Job]:
+    """A copy of the workspace, and its job as if it had been killed before this stage left its artifact."""
+    workspace = folder / "copy"
+    shutil.copytree(whole, workspace)
+    job = job_of(workspace)
+    kept: list[dict[str, Any]] = []
+    for event in job.events():
+        if (event["event"], event.get("part")) == ("artifact", stage):
+            break
+        kept.append(event)
+    (job.folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in kept))
+    (job.folder / "results.json").unlink()
+    for later in STAGES[STAGES.index(stage) :]:
+        (job.folder / later / "measured.json").unlink(missing_ok=True)
+    for later in STAGES[STAGES.index(stage) + 1 :]:
+        shutil.rmtree(job.folder / later, ignore_errors=True)
+    return workspace, job
 
 
 def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
@@ -202,6 +231,12 @@ def test_every_stage_leaves_its_artifact_and_is_measured(whole: Path) -> None:
         assert "<svg" in (job.folder / stage / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_is_planned_is_said_to_be_its_pretraining(whole: Path) -> None:
+    said = (whole / "said.txt").read_text()
+    assert "Plan of pre-training, not of the other stages: " in said
+    assert " for the steps of pre-training, taken " in said
+
+
 def test_half_of_its_own_answers_are_the_likeliest(whole: Path) -> None:
     folder = whole / "datasets" / "path-tiny-pairs"
     own = [json.loads(line) for line in (folder / "pairs.jsonl").read_text("utf-8").splitlines()]
@@ -228,6 +263,7 @@ def test_pairs_are_what_was_written_over_what_the_model_says_itself(whole: Path)
     assert 12 < len(pairs) <= 24
     assert all(pair["chosen"]["content"].endswith("river.") for pair in pairs)
     assert all(pair["chosen"] != pair["rejected"] for pair in pairs)
+    assert all(row["messages"][-1]["content"].startswith("Where is boat") for row in [*pairs, *prompts])
     # What fine-tuning keeps apart is not in the prompts of reinforcement either.
     assert 40 <= len(prompts) < 60
     assert all(row["messages"][-1]["role"] == "user" for row in prompts)
@@ -296,6 +332,42 @@ def test_killed_anywhere_it_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
+def test_killed_and_resumed_with_other_samples_it_goes_on_from_its_checkpoint(
+    recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    killed_in("pretrain", recipe, tmp_path)
+    job = job_of(tmp_path)
+    tokens = (job.folder / "pretrain" / "tokens" / "artifact.json").stat().st_mtime_ns
+    begun = sum(1 for _ in job.events())
+    other = recipe.with_name("other-samples.toml")
+    other.write_text(RECIPE.replace("evaluate_tokens = 500", 'evaluate_tokens = 500\nsamples = ["Story"]'))
+    ran = run_feilun("-w", tmp_path, "train", other, "--resume")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (job.folder / "pretrain" / "tokens" / "artifact.json").stat().st_mtime_ns == tokens
+    again = list(job.events())[begun:]
+    steps = [event["step"] for event in again if (event["event"], event.get("part")) == ("step", "pretrain")]
+    assert not steps or steps[0] > 2
+    assert ids(tmp_path) == ids(whole)
+
+
+@pytest.mark.slow
+def test_data_of_a_stage_without_a_checkpoint_may_be_mended(
+    recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    workspace, job = under_way("sft", whole, tmp_path)
+    (known,) = job.folder.glob("sft/examples.sha256")
+    known.write_text("of other examples\n")
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert ran.returncode == 1
+    assert "Stage sft: The run " in ran.stderr
+    assert "was begun with other data" in ran.stderr
+    shutil.rmtree(job.folder / "sft" / "checkpoints")
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert ran.returncode == 0, ran.stderr
+    assert ids(workspace) == ids(whole)
+
+
+@pytest.mark.slow
 def test_two_processes_make_what_one_makes(recipe: Path, whole: Path, tmp_path: Path) -> None:
     ran = run_feilun("-w", tmp_path, "train", recipe, "--processes", "2")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -335,6 +407,29 @@ def test_a_stage_whose_artifact_is_gone_is_named_and_the_others_are_let_be(
     ran = run_feilun("-w", workspace, "train", recipe, "--resume")
     assert "Stage sft: what it left in" in ran.stderr
     assert "is not what it was: model.safetensors" in ran.stderr
+    (workspace / "corpora" / "path-tiny" / "artifact.json").write_text("{")
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert "Stage corpus: what it left in" in ran.stderr
+    assert "has no artifact.json that can be read. Put it back" in ran.stderr
+
+
+@pytest.mark.parametrize("fault", ["gone", "broken"])
+def test_token_shards_by_which_a_model_is_measured_are_named_if_they_are_not_there(
+    fault: str, recipe: Path, whole: Path, tmp_path: Path
+) -> None:
+    workspace, job = under_way("dpo", whole, tmp_path)
+    tokens = job.folder / "pretrain" / "tokens"
+    if fault == "gone":
+        shutil.rmtree(tokens)
+    else:
+        (tokens / "train-00000.bin").write_bytes(b"?")
+    (job.folder / "pretrain" / "measured.json").unlink()
+    ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    assert ran.returncode == 1
+    assert (
+        f"Stage pretrain: its token shards, by which models are measured, are gone or broken: {tokens}. Put"
+        in ran.stderr
+    )
 
 
 def test_a_second_run_of_the_name_is_refused_while_one_runs(recipe: Path, tmp_path: Path) -> None:
@@ -366,11 +461,12 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
     assert "run away" in ran.stderr
     (job,) = list_jobs(tmp_path / "runs")
     before = [event["id"] for event in job.events() if event["event"] == "artifact"]
+    assert "<svg" in (job.folder / "ppo" / "report.html").read_text(encoding="utf-8")
 
     recipe.write_text(RECIPE.replace("[reward.data]\nheldout = 0.2", "[reward.data]\nheldout = 0.1"))
     ran = run_feilun("-w", tmp_path, "train", recipe, "--resume")
     assert ran.returncode == 1
-    assert "reward.data.heldout is not what it was" in ran.stderr
+    assert "reward.data.heldout is not what it was (0.2)" in ran.stderr
 
     # As an older Feilun would have written it down: it did not know this key.
     old = json.loads((job.folder / "job.json").read_text())
@@ -405,6 +501,10 @@ def test_what_has_ended_keeps_its_recipe_and_what_has_not_may_have_another(
             '"chosen": {"role": "user", "content": "a"}, "rejected": {"role": "assistant", "content": "b"}}',
             "chosen and rejected must be the assistant's",
         ),
+        (
+            '"chosen": {"role": "assistant", "content": "a"}, "rejected": {"role": "assistant", "content": "b"}, "margin": 1e9}',
+            "margin: ",
+        ),
     ],
 )
 def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
@@ -436,6 +536,16 @@ def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
         (("tokens = 8\ncompared", "token = 8\ncompared"), [], "unknown key 'evaluate.token'"),
         (('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["gone.jsonl"]'), [], "There is no data at"),
         (("", ""), ["--max-steps", "2"], "A pipeline runs to its end"),
+        (
+            ('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["talk.jsonl"]\nheldout = 0.999999999'),
+            [],
+            "No conversation is left to learn from: of 69 none",
+        ),
+        (
+            ("[dpo.data]\nheldout = 0.2", "[dpo.data]\nheldout = 0.999999999"),
+            [],
+            "Stage dpo would have nothing to learn from: all of its 24 pairs would be held out (dpo.data.heldout = ",
+        ),
         (('"questions.jsonl"', '"none.jsonl"'), [], "Cannot read the questions"),
         (('"corpus.toml"', '"none.toml"'), [], "Cannot read the recipe"),
     ],
@@ -451,6 +561,52 @@ def test_faults_are_said_before_any_work(
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}',
+            "no answer",
+        ),
+        ('{"messages": [{"role": "user", "content": "q"}]}', "no answer of the assistant"),
+        ('{"messages": []}', "no answer of the assistant"),
+        ('{"messages": [{"role": "the user", "content": "q"}]}', "A message needs a role (a word)"),
+        ('{"messages": [{"role": "assistant", "content": "a"}], "keep": "?"}', "keep: "),
+        ('{"messages": [', "not valid JSON"),
+    ],
+)
+def test_faults_of_conversations_are_told_beforehand_with_their_place(
+    recipe: Path, tmp_path: Path, run: Run, line: str, said: str
+) -> None:
+    told = recipe.with_name(f"told-{tmp_path.name}.jsonl")
+    told.write_text(f"{recipe.with_name('talk.jsonl').read_text()}\n{line}\n")
+    path = recipe.with_name(f"fault-{tmp_path.name}.toml")
+    path.write_text(
+        RECIPE.replace('[sft.data]\nsources = ["talk.jsonl"]', f'[sft.data]\nsources = ["{told.name}"]')
+    )
+    ran = run("-w", tmp_path, "train", path)
+    assert ran.returncode == 1
+    assert f"{told}:71: " in ran.stderr
+    assert said in ran.stderr
+    assert not (tmp_path / "corpora").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("likeliest", [0.0, 1.0])
+def test_nothing_need_be_held_out_and_answers_may_all_be_drawn_or_likeliest(
+    recipe: Path, tmp_path: Path, likeliest: float
+) -> None:
+    path = recipe.with_name(f"all-{tmp_path.name}.toml")
+    text = re.sub("heldout = 0.[0-9]+", "heldout = 0.0", RECIPE)
+    path.write_text(text.replace("[pairs]\n", f"[pairs]\nlikeliest = {likeliest}\n"))
+    ran = run_feilun("-w", tmp_path, "train", path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    results = json.loads((job_of(tmp_path).folder / "results.json").read_text())
+    assert results["reward_accuracy"] is None
+    assert {one["scorer"] for one in results["wins"]} == {"instructions", "questions"}
+    assert [model["bits"] for model in results["models"]] == [{}] * 4
+
+
 def test_a_size_that_nobody_can_train_here_is_planned_and_built_without_weights(
     recipe: Path, tmp_path: Path, run: Run
 ) -> None:
@@ -463,6 +619,10 @@ def test_a_size_that_nobody_can_train_here_is_planned_and_built_without_weights(
     assert told["plan"]["days"]["low"] < told["plan"]["days"]["expected"] < told["plan"]["days"]["high"]
     assert told["order"]["first"]["0"] != told["order"]["first"]["999"]
     assert not (tmp_path / "runs").exists()
+    fewer = run(
+        "-w", tmp_path, "train", recipe, "--size", "vast", "--dry-run", "--json", "--processes", "500"
+    )
+    assert json.loads(fewer.stdout)["shards"]["processes"] == json.loads(fewer.stdout)["plan"]["count"] == 500
 
 
 @pytest.mark.slow
@@ -486,9 +646,14 @@ def test_its_base_model_is_planned_from_the_file_as_by_a_dry_run(tmp_path: Path,
 def test_every_rung_of_the_ladder_is_a_recipe_that_can_be_planned(
     size: str, tmp_path: Path, run: Run
 ) -> None:
-    ran = run("-w", tmp_path, "train", shipped("speedrun.toml"), "--size", size, "--dry-run", "--json")
+    path = shipped("speedrun.toml")
+    ran = run("-w", tmp_path, "train", path, "--size", size, "--dry-run", "--json")
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     wanted = {"mini": 1.1e8, "small": 4.8e8, "enterprise": 1e10, "industry": 1e11, "general": 1e12}
     if size in wanted:
         assert told["params"] == pytest.approx(wanted[size], rel=0.1)
+    written = re.search(rf"^\[sizes.{size}\] +# (\d+) M parameters", path.read_text("utf-8"), re.MULTILINE)
+    if written is not None:
+        assert told["params"] == pytest.approx(float(written[1]) * 1e6, rel=0.01)
+    assert (written is not None) == (size in ("mini", "small"))

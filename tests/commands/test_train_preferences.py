@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from tests.forks import run_feilun
 
+from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job, list_jobs
 from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
@@ -243,13 +244,53 @@ def test_a_reward_model_of_another_tokenizer_is_refused(
     assert "no reward model" in refused.stderr
 
 
-def test_a_verifier_that_raises_names_the_prompt(workspace: Path) -> None:
-    rows = [{"messages": [{"role": "user", "content": "Unchecked question"}]}] * 4
+def test_a_line_without_checks_is_named_before_the_training(workspace: Path) -> None:
+    rows = [*QUESTIONS, {"messages": [{"role": "user", "content": "Unchecked question"}]}]
     more = "group = 4\n[rollout]\nprompts = 2\n[rollout.sampling]\ntokens = 3\n"
     refused = train(workspace, recipe("grpo", more, "steps = 2"), lines(workspace / "rows.jsonl", rows))
     assert refused.returncode == 1
-    assert "Unchecked question" in refused.stderr
-    assert "rows.jsonl:" in refused.stderr
+    assert (
+        'rows.jsonl:9: checks: Field required. With reward = "checks" every line has some' in refused.stderr
+    )
+    events = [event["event"] for event in newest(workspace, "grpo").events()]
+    assert not {"step", "rollout"} & {*events}
+
+
+@pytest.mark.parametrize(
+    ("checks", "en", "zh"),
+    [
+        ([], "checks: List should have at least 1 item", "checks：至少要有 1 项，现有 0 项"),
+        ("Paris", "checks: Input should be a valid list", "checks：应为列表"),
+        (
+            [{"contain": ["a"]}],
+            "checks.0: a check is an object with one key",
+            "checks.0：检查项应为只有一个键的对象",
+        ),
+        ([{"contains": []}], "checks.0.contains: List should have", "checks.0.contains：至少要有 1 项"),
+        ([{"matches": "("}], "checks.0.matches: not a regular", "checks.0.matches：不是有效的正则表达式"),
+    ],
+)
+def test_faults_of_checks_are_told_with_what_to_write(checks: object, en: str, zh: str) -> None:
+    row = {**QUESTIONS[0], "checks": checks}
+    fault = share_of_checks.fault(row)
+    assert fault is not None
+    assert fault.en.startswith(en)
+    assert fault.zh.startswith(zh)
+    assert "contains" in fault.en
+    assert "\n" not in fault.en
+    assert share_of_checks.fault(QUESTIONS[0]) is None
+
+
+def test_an_answer_in_the_file_is_not_the_question() -> None:
+    """What an answer must not echo is what the user has asked."""
+    asked = {"role": "user", "content": "Which is the capital of France, tell me please"}
+    row = {
+        "messages": [asked, {"role": "assistant", "content": "It is Paris."}],
+        "checks": [{"contains": ["Paris"]}],
+    }
+    assert share_of_checks(row, "It is Paris.") == 1.0
+    row["checks"] = [{"contains": ["France"]}]
+    assert share_of_checks(row, "Which is the capital of France, tell me please") == 0.0
 
 
 @pytest.mark.slow

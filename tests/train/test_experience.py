@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,9 @@ from feilun.jobs import Job
 from feilun.model.config import ModelConfig
 from feilun.model.lora import Lora, attach
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.advantages import of_group
+from feilun.train.batches import NotDrawn
 from feilun.train.experience import Drawn, Rollouts
 from feilun.train.grpo import Grpo
 from feilun.train.judges import Judge
@@ -54,6 +58,7 @@ def trainer(
     judge: Judge = pays,
     lr: float = 3e-3,
     lora: bool = False,
+    keep: int = 2,
     **rollout: Any,
 ) -> Trainer:
     model = Transformer(ModelConfig(**{**SHAPE, "vocab_size": VOCAB}))
@@ -90,7 +95,7 @@ def trainer(
         dtype=torch.float32, by_rows=kind == "grpo",
     )  # fmt: skip
     return Trainer(
-        model, rollouts, RunRecipe(steps=steps, dtype="float32", save_every=rollouts.stride),
+        model, rollouts, RunRecipe(steps=steps, dtype="float32", save_every=rollouts.stride, keep=keep),
         OptimiserRecipe(lr=lr, warmup=1, schedule="constant", weight_decay=0, betas=(0.9, 0.99)), job,
         objective=objective, memory=rollouts, stride=rollouts.stride,
     )  # fmt: skip
@@ -171,7 +176,108 @@ def test_a_policy_that_runs_away_is_stopped_before_it_learns_more(tmp_path: Path
     assert "偏离" in stopped.value.text.zh
     last = rollouts_of(job)[-1]
     assert last["kl"] > 2.0
-    assert [path.name for path in checkpoints(job.checkpoints)][-1] == f"step-{last['step']:08d}"
+    gone = last["step"]
+    assert saved(job) == [gone - 8, gone - 4]
+    said = stopped.value.text.en
+    assert f"newest checkpoint from before is of step {gone - 4}, and --resume goes on from it" in said
+    assert f"(removed, since the same would come of it again: {gone})" in said
+
+
+def saved(job: Job) -> list[int]:
+    return [int(path.name.removeprefix("step-")) for path in checkpoints(job.checkpoints)]
+
+
+def runs_away(job: Job, steps: int = 400, **changes: Any) -> tuple[int, str]:
+    """At which step, and what is said."""
+    with pytest.raises(FeilunError) as stopped, job.running():
+        trainer(job, "grpo", steps, lr=0.1, most=2.0, **changes).run()
+    assert stopped.value.code == "kl_ran_away"
+    return rollouts_of(job)[-1]["step"], stopped.value.text.en
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_after_the_policy_has_run_away_the_run_goes_on_from_before(keep: int, tmp_path: Path) -> None:
+    """Also where the run ended just after that, so that nothing had proved the newest weights."""
+    gone, _ = runs_away(new_job(tmp_path, "first"))
+    job, gentle = new_job(tmp_path), {"lr": 1e-5, "penalty": 0.0, "most": 2.0, "keep": keep}
+    with job.running():
+        assert trainer(job, "grpo", gone, lr=0.1, most=2.0, keep=keep).run()
+    before = [gone - 4 * number for number in range(keep, 0, -1)]
+    assert saved(job) == [*before, gone]
+    with pytest.raises(FeilunError) as stopped, job.running():
+        trainer(job, "grpo", gone + 8, **gentle).run()
+    assert stopped.value.code == "kl_ran_away"
+    assert saved(job) == before
+    with job.running():
+        assert trainer(job, "grpo", gone + 8, **gentle).run()
+    assert job.state == "finished"
+
+
+def test_a_checkpoint_that_leads_there_again_is_given_up_as_well(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    gone, _ = runs_away(job)
+    again, said = runs_away(job)
+    assert (again, saved(job)) == (gone, [gone - 8])
+    assert f"(removed, since the same would come of it again: {gone - 4}, {gone})" in said
+    again, said = runs_away(job)
+    assert (again, saved(job)) == (gone, [gone - 8, gone - 4]), (
+        "two rollouts from the one with which it began"
+    )
+    shutil.rmtree(checkpoints(job.checkpoints)[0])
+    again, said = runs_away(job)
+    assert (again, saved(job)) == (gone, [gone - 4])
+    assert f"the only checkpoint, of step {gone - 4}, leads here again" in said
+
+
+def test_another_penalty_is_taken_when_a_run_goes_on(tmp_path: Path) -> None:
+    def penalties(job: Job, *changes: dict[str, Any]) -> list[float]:
+        for number, change in enumerate(changes, 1):
+            with job.running():
+                assert trainer(job, "grpo", 4 * number, **change).run()
+        return [event["penalty"] for event in rollouts_of(job)]
+
+    fixed = penalties(new_job(tmp_path, "fixed"), {"penalty": 0.1}, {"penalty": 0.4}, {"penalty": 0.4})
+    assert fixed == [0.1, 0.4, 0.4]
+    held = {"penalty": 0.1, "target": 0.05}
+    (begun, adapted, anew, on) = penalties(
+        new_job(tmp_path, "held"), held, held, held | {"penalty": 0.4}, held | {"penalty": 0.4}
+    )
+    assert begun == 0.1 != adapted
+    assert anew == 0.4 != on
+
+
+def test_the_state_of_an_older_feilun_is_read(tmp_path: Path) -> None:
+    rollouts = trainer(new_job(tmp_path), "grpo", target=0.05, penalty=0.1).memory
+    assert rollouts is not None
+    rollouts.restore({"penalty": 0.3})
+    assert rollouts.state() == {"penalty": 0.3, "of": 0.1}
+
+
+def test_weights_that_are_no_numbers_are_told_before_they_draw(tmp_path: Path) -> None:
+    job, judged = new_job(tmp_path), list[int]()
+
+    def counts(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[float]:
+        judged.append(len(answers))
+        return pays(prompts, answers)
+
+    one = trainer(job, "ppo", 40, counts)
+    step, count = one.optimisers.step, itertools.count(1)
+
+    def ruins(share: float) -> None:
+        step(share)
+        if next(count) == 8:  # the last before the third rollout
+            one.model.norm.weight.data.fill_(math.nan)
+
+    one.optimisers.step = ruins  # pyright: ignore[reportAttributeAccessIssue]
+    with (
+        pytest.raises(FeilunError, match="Step 8: the weights give no numbers any more") as stopped,
+        job.running(),
+    ):
+        one.run()
+    assert stopped.value.code == "diverged"
+    assert "已发散" in stopped.value.text.zh
+    assert len(judged) == 2
+    assert saved(job) == [4]
 
 
 def test_a_judge_that_fails_leaves_the_checkpoint(tmp_path: Path) -> None:
@@ -181,11 +287,13 @@ def test_a_judge_that_fails_leaves_the_checkpoint(tmp_path: Path) -> None:
     def fails(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[float]:
         calls.append(len(answers))
         if len(calls) == 3:
-            raise FeilunError("no", "不", code="verifier_failed")
+            raise NotDrawn(Text("no", "不"), Text("do", "做"), code="verifier_failed")
         return pays(prompts, answers)
 
-    with pytest.raises(FeilunError, match="no"), job.running():
+    with pytest.raises(FeilunError) as stopped, job.running():
         trainer(job, "grpo", 40, fails).run()
+    assert stopped.value.text.en == "no; the newest checkpoint, of step 8, is untouched. do."
+    assert stopped.value.text.zh == "不；最新的检查点（第 8 步）未受影响。做。"
     assert [path.name for path in checkpoints(job.checkpoints)] == ["step-00000004", "step-00000008"]
 
 

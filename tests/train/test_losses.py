@@ -79,7 +79,7 @@ def leaves() -> tuple[Tensor, Tensor]:
 def test_dpo(name: str, options: dict[str, Any]) -> None:
     objective = Dpo(BETA, **options)
     check(name, objective, batch(reference=shared.reference()), ROWS // 2, *leaves())
-    assert objective.take().keys() == {"accuracy", "margin", "chosen"}
+    assert objective.take().keys() == {"accuracy", "margin", "chosen", "nats", "nats_before"}
 
 
 def test_kto() -> None:

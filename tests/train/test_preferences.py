@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.train.shape import SHAPE
 
-from feilun.jobs import Job
+from feilun.jobs import Job, list_jobs
 from feilun.model.config import ModelConfig
 from feilun.model.loss import IGNORED
 from feilun.model.tokenizer import Tokenizer
@@ -21,14 +24,28 @@ from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.advantages import generalised, of_group, whitened
 from feilun.train.before import Before
-from feilun.train.judges import repeated
+from feilun.train.conversations import read_examples
+from feilun.train.dpo import Dpo, Kto, answer_logprobs
+from feilun.train.judges import ByVerifier, repeated, signs_of_hacking
 from feilun.train.loop import RunRecipe, Trainer
 from feilun.train.optim import OptimiserRecipe
-from feilun.train.pairs import Pairs, with_strangers
+from feilun.train.pairs import Pairs, padded, with_strangers
 from feilun.train.ppo import Controller
-from feilun.train.preferences import Side, Thumb, prompt_ids, read_pairs, read_prompts, read_thumbs, side_of
+from feilun.train.preferences import (
+    Prompt,
+    Side,
+    Thumb,
+    prompt_ids,
+    read_pairs,
+    read_prompts,
+    read_thumbs,
+    side_of,
+)
+from feilun.train.recipe import ConversationsRecipe
 from feilun.train.reference import kept_logprobs, logprobs
 from feilun.train.reward import BradleyTerry, scores
+from feilun.train.rollout import Answer
+from feilun.train.state import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +102,55 @@ def test_what_says_nothing_is_counted_and_refused(tokenizer: Tokenizer, tmp_path
     assert "2 行" in refused.value.text.zh
     with pytest.raises(FeilunError, match="1 are longer than 4"):
         read_pairs(write(tmp_path / "a.jsonl", PAIR), tokenizer, length=4, heldout=0)
+
+
+READERS = {
+    "pairs": lambda files, tokenizer, heldout: read_pairs(files, tokenizer, length=99, heldout=heldout),
+    "thumbs": lambda files, tokenizer, heldout: read_thumbs(files, tokenizer, length=99, heldout=heldout),
+    "prompts": lambda files, tokenizer, _: read_prompts(files, tokenizer, length=99),
+    "examples": lambda files, tokenizer, heldout: read_examples(
+        ConversationsRecipe(heldout=heldout), files, tokenizer, length=99
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_why_nothing_is_left_to_learn_from_is_told(kind: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    with pytest.raises(FeilunError, match=r"there is not one line in .*empty\.jsonl") as refused:
+        READERS[kind]([empty], tokenizer, 0.1)
+    assert "没有任何数据行" in refused.value.text.zh
+    if kind == "prompts":
+        return
+    row = {"messages": [*PAIR["messages"], PAIR["chosen"]], "label": True} if kind == "examples" else PAIR
+    with pytest.raises(FeilunError, match="of 2 lines 2 are held out") as refused:
+        READERS[kind](write(tmp_path / "a.jsonl", row, row), tokenizer, 0.999999)
+    assert "set data.heldout = 0." in refused.value.text.en
+    assert "longer" not in refused.value.text.en
+    assert "共 2 行，2 行属于留出集" in refused.value.text.zh
+    assert refused.value.code == "corpus_too_small"
+
+
+@pytest.mark.parametrize("kind", ["pairs", "thumbs", "prompts"])
+def test_a_line_without_a_question_says_so(kind: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{**PAIR, "messages": []}]
+    if kind == "thumbs":
+        rows.append({"messages": [PAIR["chosen"]], "label": True})
+    with pytest.raises(
+        FeilunError, match=f"{len(rows)} with: there is no question .first .*jsonl:1"
+    ) as refused:
+        READERS[kind](write(tmp_path / "a.jsonl", *rows), tokenizer, 0)
+    assert "没有问题" in refused.value.text.zh
+
+
+@pytest.mark.parametrize("margin", ["NaN", "1e30", "-1e30", "Infinity"])
+def test_a_margin_is_a_number_of_some_nats(margin: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(PAIR)[:-1] + f', "margin": {margin}}}\n')
+    with pytest.raises(FeilunError, match=r"jsonl:1: margin: ") as refused:
+        read_pairs([file], tokenizer, length=99, heldout=0)
+    assert refused.value.code == "bad_example"
 
 
 def test_an_answer_is_the_assistants(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -253,3 +319,134 @@ def test_groups_whitening_control_and_repetition() -> None:
     assert still.weight == 0.1
     assert repeated([1, 2, 3, 4] * 3) == pytest.approx(1 - 4 / 9)
     assert repeated([1, 2, 3, 4, 5]) == repeated([1]) == 0
+
+
+def test_a_reward_that_cannot_be_reckoned_with_is_refused(tokenizer: Tokenizer) -> None:
+    prompt = Prompt([5], [said("user", "去哪？")], {}, "a.jsonl:7")
+    answers = [Answer([6, 7], [0.0, 0.0], [], "length"), Answer([8], [0.0], [], "length")]
+    for reward in (1e300, -1e16, math.inf, math.nan):
+        with pytest.raises(
+            FeilunError, match=r"“去哪？” \(a\.jsonl:7\): .*from -1e\+15 to 1e\+15"
+        ) as refused:
+            ByVerifier(lambda row, answer, reward=reward: reward, tokenizer)([prompt] * 2, answers)
+        assert refused.value.code == "verifier_failed"
+        assert "checkpoint" not in refused.value.text.en, "who says this does not know of any"
+    found = ByVerifier(lambda row, answer: 1e15 * len(answer), tokenizer)
+    with pytest.raises(FeilunError):
+        found([prompt] * 2, answers)
+    assert math.isfinite(signs_of_hacking(answers, [1e15, -1e15])["length_correlation"])
+
+
+def learnt_before() -> Transformer:
+    """A model that knows both answers of `ASKED`."""
+    model = Transformer(ModelConfig(**SHAPE))
+    model.initialise(2)
+    moves = torch.optim.Adam(model.parameters(), lr=1e-2)
+    batch = padded([side for pair in ASKED for side in pair], 0)
+    for _ in range(30):
+        moves.zero_grad()
+        (-answer_logprobs(model, batch, torch.float32)[0].mean()).backward()
+        moves.step()
+    return model
+
+
+ASKED = [(Side([5, 6 + n, 40, 41, 1], 2), Side([5, 6 + n, 50, 51, 52, 1], 2)) for n in range(16)]
+
+
+def preferring(
+    objective: str,
+    folder: Path,
+    steps: int = 12,
+    lr: float = 1e-3,
+    ruin: Callable[[Transformer], None] | None = None,
+) -> Job:
+    """A run from whose third step on something happens to the weights."""
+    model = learnt_before()
+    before = logprobs(model, [side for pair in ASKED for side in pair], 0, torch.float32).view(-1, 2)
+    facts = {"reference": before, "label": torch.arange(16) % 2 == 0}
+    job = Job.create(folder, objective, "tiny", {}, argv=["true"])
+    one = Trainer(
+        model, Pairs(ASKED, facts, rows=8, pad_id=0), RunRecipe(steps=steps, dtype="float32", save_every=1),
+        OptimiserRecipe(lr=lr, warmup=0, weight_decay=0, schedule="constant"), job,
+        objective=Dpo() if objective == "dpo" else Kto(),
+    )  # fmt: skip
+    step, count = one.optimisers.step, itertools.count(1)
+
+    def ruins(share: float) -> None:
+        step(share)
+        if ruin and next(count) >= 3:
+            ruin(model)
+
+    one.optimisers.step = ruins  # pyright: ignore[reportAttributeAccessIssue]
+    with job.running():
+        one.run()
+    return job
+
+
+def wild(by: float) -> Callable[[Transformer], None]:
+    """Words are mixed up, and the model is as sure of them."""
+
+    def ruin(model: Transformer) -> None:
+        model.embedding.weight.data = torch.randn(SHAPE["vocab_size"], SHAPE["hidden_size"], generator=chance)
+        model.norm.weight.data.fill_(by)
+
+    chance = torch.Generator().manual_seed(0)
+    return ruin
+
+
+def dead(model: Transformer) -> None:
+    """All words are the same to it."""
+    model.embedding.weight.data.zero_()
+
+
+@pytest.mark.parametrize("objective", ["dpo", "kto"])
+@pytest.mark.parametrize(("ruin", "steps", "stopped_at"), [
+    (wild(50), 12, 4), (wild(2), 12, 8), (wild(2), 5, 5), (dead, 12, 8), (dead, 5, 5),
+])  # fmt: skip
+def test_preferences_learnt_by_a_ruined_model_are_none(
+    ruin: Callable[[Transformer], None], steps: int, stopped_at: int, objective: str, tmp_path: Path
+) -> None:
+    """Their losses say nothing: they are as low as those of a sound run."""
+    with pytest.raises(FeilunError, match=r"good answers have come to .* nats a token") as stopped:
+        preferring(objective, tmp_path, steps, ruin=ruin)
+    assert stopped.value.code == "diverged"
+    assert int(stopped.value.text.en.split()[1].rstrip(":")) <= stopped_at
+    assert "已发散" in stopped.value.text.zh
+    said = stopped.value.text.en
+    assert "newest checkpoint from before is of step 2 (removed, since no good loss came after: 3)" in said
+    (job,) = list_jobs(tmp_path)
+    assert [path.name for path in checkpoints(job.checkpoints)] == ["step-00000001", "step-00000002"]
+    assert (job.folder / "bad-batch-4.safetensors").exists()
+
+
+@pytest.mark.parametrize("objective", ["dpo", "kto"])
+def test_a_model_that_learns_preferences_all_too_well_is_not_ruined(objective: str, tmp_path: Path) -> None:
+    """Bad answers become as unlikely as can be, and good ones may lose as well."""
+    job = preferring(objective, tmp_path, 60, lr=5e-3)
+    assert job.state == "finished"
+    step = job.last("step")
+    assert step is not None
+    assert {"nats", "nats_before"} <= step.keys()
+
+
+def test_what_speaks_against_a_model() -> None:
+    def doubts(*seen: tuple[float, float], last: bool = False) -> list[tuple[bool, int] | None]:
+        objective = Dpo()
+        objective._lot = 7.0
+        found: list[tuple[bool, int] | None] = []
+        for number, (now, before) in enumerate(seen, 1):
+            doubt = objective.doubt({"nats": now, "nats_before": before}, last=last and number == len(seen))
+            found.append(doubt and (doubt.sure, doubt.ago))
+        return found
+
+    assert doubts((2, 2), (6.5, 2), (8.9, 2), (7.5, 2), (8.5, 2), (8.9, 2)) == [None] * 6
+    assert doubts((2, 2), (9.1, 2), (2, 2)) == [None, (False, 0), None]
+    assert doubts((2, 2), (38, 2)) == [None, (True, 0)]
+    assert doubts((12, 12), (13, 12), (13.9, 12.0)) == [None] * 3, "words that were unlikely before"
+    assert doubts(*[(7, 2)] * 5) == [(False, n) for n in range(4)] + [(True, 4)]
+    assert doubts((2, 2), (7, 2), (7.2, 2), (7, 2)) == [None, (False, 0), None, (False, 2)]
+    assert doubts(*[(7, 6.9)] * 5) == [None] * 5, "it never thought any word likelier than another"
+    assert doubts((2, 2), (2, 2), (9.5, 2), (9.5, 2), last=True)[-1] == (True, 1)
+    assert doubts((2, 2), (2, 2), (2, 2), (9.5, 2), last=True)[-1] == (False, 0)
+    objective = Kto()
+    assert objective.doubt({"loss": 1.0}, last=True) is None, "no good answer was seen"

@@ -144,6 +144,17 @@ def test_only_what_is_allowed_is_drawn(seed: int, k: int | None, p: float, tempe
         assert float(logprob) == pytest.approx(float(chances[int(token)].log()), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "sampling", [Sampling(), Sampling(top_k=3), Sampling(top_p=0.5), Sampling(temperature=0)]
+)
+def test_logits_that_are_no_numbers_give_a_token_without_a_likelihood(sampling: Sampling) -> None:
+    """Not one beyond the vocabulary: who looks at the log-probability is told."""
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, float("nan"), 2.0]])
+    token, logprob = choose(logits, sampling, torch.tensor([0.5, 0.5], dtype=torch.float64))
+    assert bool(((token >= 0) & (token < 3)).all())
+    assert torch.isfinite(logprob).tolist() == [True, False]
+
+
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
     grid = (torch.arange(10_000) + 0.5) / 10_000

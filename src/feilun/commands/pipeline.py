@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job, list_jobs
-from feilun.recipe import differences, read_recipe
-from feilun.text import FeilunError
+from feilun.recipe import differences, flat, read_recipe
+from feilun.text import FeilunError, Text
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from feilun.train.recipe import PretrainRecipe
 
 KIND = "pipeline"
+
+MAY_CHANGE = (
+    "run.steps",
+    "optimiser.lr",
+    "optimiser.muon_lr",
+    "optimiser.clip",
+    "optimiser.warmup",
+    "rollout.penalty",
+    "rollout.most",
+)
+"""What a recipe of one stage may say otherwise when a run goes on: how long it is, and what is advised when it has gone wrong."""
+
+UNDER_WAY = (*MAY_CHANGE, "samples", "run.save_every", "run.evaluate_every", "run.keep")
+"""The same of a pipeline's stage that has checkpoints already, and on what no weights depend."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +45,42 @@ class AskedPipeline:
     wanted: PipelineRecipe
 
     @classmethod
-    def of(cls, path: Path, size: str | None, name: str | None, sources: list[Path]) -> AskedPipeline:
+    def of(
+        cls,
+        path: Path,
+        size: str | None,
+        name: str | None,
+        sources: list[Path],
+        resumed_in: Path | None = None,
+    ) -> AskedPipeline:
         """The recipe with the values of the size, called after it if it is not given a name.
 
-        Raises `FeilunError` for a fault in it, or a size that it does not have.
+        ``resumed_in``: the folder ``runs`` with the run to go on with, if it is to go on: of it are size and sources that the
+        command line does not say. Raises `FeilunError` for a fault in the recipe, or a size or a run that is not there.
         """
         from feilun.train.pipeline.recipe import PipelineRecipe, values_of
 
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        values: dict[str, Any] = values_of(table, size)
-        called = name or f"{table.get('name')}-{values['size']}"
+        called = name or f"{table.get('name')}-{size or table.get('size')}"
+        begun: dict[str, Any] = {}
+        if resumed_in is not None:
+            begun = job_to_resume(resumed_in, KIND, called).record.recipe
+        values: dict[str, Any] = values_of(table, size or begun.get("size"))
         wanted = read_recipe(path, PipelineRecipe, {**values, "name": called})
         if sources:
             wanted.corpus.sources = [str(source.absolute()) for source in sources]
+        elif begun:
+            before: list[str] = begun["corpus"]["sources"]
+            if before and all(Path(source).is_absolute() for source in before):  # of the command line
+                wanted.corpus.sources = before
         return cls(path.parent.absolute(), wanted)
 
     def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with. Stages that it has not ended yet may have another recipe now. Raises
-        `FeilunError` if one that has ended has another, or one of this name is running."""
-        from feilun.train.pipeline.run import ORDER, begun
+        """A new job, or the one to go on with, whose recipe may be another now where that costs nothing: see `_refusal`.
+
+        Raises `FeilunError` if it would cost something, or one of this name is running.
+        """
+        from feilun.train.pipeline.resume import ORDER, begin_anew, made_by
 
         runs, asked = workspace.path / "runs", self.wanted.model_dump(mode="json")
         found = job_to_resume(runs, KIND, self.wanted.name) if resume else None
@@ -58,21 +89,24 @@ class AskedPipeline:
                 raise other.already_running()
         if found is None:
             return Job.create(runs, KIND, self.wanted.name, asked)
-        changed = differences(found.record.recipe, self.wanted)
-        made = begun(found)
+        changed, made = differences(found.record.recipe, self.wanted), made_by(found)
+        before = dict(flat(found.record.recipe))
         for key in changed:
-            stage = key.split(".")[0]
-            if key in made or stage in made:
+            why = _refusal(found, key, made)
+            if why is not None:
+                was = json.dumps(before.get(key), ensure_ascii=False)  # null: it was not there
                 raise FeilunError(
-                    f"The run {found.id} was begun with another recipe: {key} is not what it was. What its stage {stage} made "
-                    "would not be what the recipe says. Put it back, or start anew without --resume.",
-                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变，阶段 {stage} 的产物将与配方不符。"
+                    f"The run {found.id} was begun with another recipe: {key} is not what it was ({was}). {why.en} "
+                    "Put it back, or start anew without --resume.",
+                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变（原为 {was}）。{why.zh}"
                     "请改回，或去掉 --resume 重新开始。",
                     code="other_recipe",
                 )
-        for stage in {key.split(".")[0] for key in changed} & set(ORDER):
-            shutil.rmtree(found.folder / stage, ignore_errors=True)  # what was begun by the old recipe
-        if changed:
+        for stage in ORDER:
+            keys = [key.removeprefix(f"{stage}.") for key in changed if key.startswith(f"{stage}.")]
+            if keys := [key for key in keys if key not in UNDER_WAY]:
+                begin_anew(found, stage, keys)
+        if changed:  # not before: killed in between, it finds again what has changed
             found.change(asked)
         return found
 
@@ -94,3 +128,26 @@ class AskedPipeline:
     def pretraining(self) -> PretrainRecipe:
         """What takes most of the time."""
         return self.wanted.pretrain
+
+
+def _refusal(job: Job, key: str, made: set[str]) -> Text | None:
+    """Why a run may not go on with another value of a key of its recipe; None: it may. ``made``: what keeps its recipe."""
+    from feilun.train.pipeline.resume import ALL_HANG_ON, to_lose
+
+    stage, _, own = key.partition(".")
+    if key in ALL_HANG_ON:
+        return Text("All stages hang on it.", "各阶段都取决于它。")
+    if stage == "evaluate" and made & {key, stage}:
+        return Text("Models have been measured by it.", "已有模型据此评测。")
+    if stage in made:
+        return Text(
+            f"What its stage {stage} made would not be what the recipe says.",
+            f"阶段 {stage} 的产物将与配方不符。",
+        )
+    lost = to_lose(job, stage) if own not in UNDER_WAY else None
+    if lost is None:
+        return None
+    return Text(
+        f"Stage {stage} is under way, and {lost.en} would be lost. What may change there: {', '.join(UNDER_WAY)}.",
+        f"阶段 {stage} 正在进行，改变将丢失{lost.zh}。该阶段可以改变的有：{'、'.join(UNDER_WAY)}。",
+    )

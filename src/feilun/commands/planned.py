@@ -23,8 +23,11 @@ HOPELESS = 3
 class Planned:
     """The plan of a run on this machine's processor, by what earlier runs of the workspace took."""
 
-    def __init__(self, recipe: dict[str, Any], workspace: Path) -> None:
-        """``recipe``: as resolved. Nothing is planned of one that says how long it trains only once its data are read."""
+    def __init__(self, recipe: dict[str, Any], workspace: Path, *, whole: bool = True) -> None:
+        """``recipe``: as resolved. Nothing is planned of one that says how long it trains only once its data are read.
+        ``whole``: else it is the pre-training of a pipeline, whose other stages are not planned.
+        """
+        self._whole = whole
         self._device: Device = probe.device(probe.HERE, workspace)
         known = calibration(workspace / "runs", self._device)
         self._factor, self._runs = known.factor, len(known.runs)
@@ -54,9 +57,15 @@ class Planned:
         days, wh = self.plan.days, self.plan.energy.mwh * 1e6
         by = f"by {self._runs} earlier runs" if self._runs else "no earlier run to go by"
         by_zh = f"依据 {self._runs} 次训练" if self._runs else "尚无可依据的训练"
+        steps = span(days.expected), span(days.low), span(days.high)
+        if not self._whole:
+            return say(
+                f"Plan of pre-training, not of the other stages: {steps[0]} of steps ({steps[1]} to {steps[2]}; {by}), {wh:,.3g} Wh.",
+                f"预训练的计划（不含其他阶段）：训练步共 {steps[0]}（{steps[1]} 至 {steps[2]}；{by_zh}），{wh:,.3g} Wh。",
+            )
         return say(
-            f"Plan: {span(days.expected)} of steps ({span(days.low)} to {span(days.high)}; {by}), {wh:,.3g} Wh.",
-            f"计划：训练步共 {span(days.expected)}（{span(days.low)} 至 {span(days.high)}；{by_zh}），{wh:,.3g} Wh。",
+            f"Plan: {steps[0]} of steps ({steps[1]} to {steps[2]}; {by}), {wh:,.3g} Wh.",
+            f"计划：训练步共 {steps[0]}（{steps[1]} 至 {steps[2]}；{by_zh}），{wh:,.3g} Wh。",
         )
 
     def after(self, job: Job) -> str | None:
@@ -65,6 +74,11 @@ class Planned:
         if went is None:
             return None
         taken, planned = span(went.taken_s / 86400), span(went.planned_s / 86400)
+        if not self._whole:
+            return say(
+                f"Planned {planned} for the steps of pre-training, taken {taken}: {went.ratio - 1:+.0%}. The next plan will know.",
+                f"预训练的训练步计划 {planned}，实际 {taken}：{went.ratio - 1:+.0%}。下次计划将据此修正。",
+            )
         return say(
             f"Planned {planned}, taken {taken}: {went.ratio - 1:+.0%}. The next plan will know.",
             f"计划 {planned}，实际 {taken}：{went.ratio - 1:+.0%}。下次计划将据此修正。",

@@ -16,7 +16,7 @@ from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
 from feilun.commands.jobs import follow, job_to_resume, running, tell_stopped
-from feilun.commands.pipeline import KIND, AskedPipeline
+from feilun.commands.pipeline import KIND, MAY_CHANGE, AskedPipeline
 from feilun.commands.verifier import share_of_checks
 from feilun.jobs import Job
 from feilun.recipe import differences, find_recipe, read_recipe
@@ -42,18 +42,6 @@ HELP = say(
     "`feilun train recipes/train/nano.toml --processes 8`（多机时用 torchrun："
     "`torchrun --nnodes 2 --nproc-per-node 8 ... -m feilun train recipes/train/nano.toml`）",
 )
-
-
-MAY_CHANGE = (
-    "run.steps",
-    "optimiser.lr",
-    "optimiser.muon_lr",
-    "optimiser.clip",
-    "optimiser.warmup",
-    "rollout.penalty",
-    "rollout.most",
-)
-"""What a recipe may say otherwise when a run goes on: how long it is, and what is advised when it has gone wrong."""
 
 
 def train(
@@ -89,7 +77,14 @@ def train(
         ),
     ] = None,
     max_steps: Annotated[
-        int | None, typer.Option(min=1, help=say("Stop after so many steps.", "最多训练这么多步。"))
+        int | None,
+        typer.Option(
+            min=1,
+            help=say(
+                "Stop after so many steps (PPO and GRPO: rounded up to whole rollouts).",
+                "最多训练这么多步（PPO 与 GRPO 按整次采样向上取整）。",
+            ),
+        ),
     ] = None,
     processes: Annotated[
         int,
@@ -144,9 +139,8 @@ def train(
         from feilun.train.distributed import in_world
 
     workspace = Workspace(context.obj)
-    asked = _asked(
-        recipe, [found(workspace.path, one) for one in source or []], name, size, max_steps, resume
-    )
+    sources = [found(workspace.path, one) for one in source or []]
+    asked = _asked(recipe, sources, name, size, max_steps, resume, workspace)
     if only_dry:
         _dry(asked, processes, workspace, as_json)
         return
@@ -202,6 +196,7 @@ def _asked(
     size: str | None,
     max_steps: int | None,
     resume: bool,
+    workspace: Workspace,
 ) -> Asked | AskedPipeline:
     if _kind(recipe) == KIND:
         if max_steps is not None:
@@ -210,7 +205,7 @@ def _asked(
                 "流水线运行到底：--max-steps 用于单阶段的配方。",
                 code="no_max_steps",
             )
-        return AskedPipeline.of(recipe, size, name, sources)
+        return AskedPipeline.of(recipe, size, name, sources, workspace.path / "runs" if resume else None)
     if size is not None:
         raise FeilunError(
             f"{recipe} has no sizes: --size is for a pipeline, such as recipes/speedrun.toml.",
@@ -227,7 +222,8 @@ def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_
 
     pretraining, device = asked.pretraining, "here"
     if isinstance(asked, AskedPipeline):
-        device, processes = asked.wanted.machine.device, asked.wanted.machine.count
+        device, count = asked.wanted.machine.device, asked.wanted.machine.count
+        processes = processes if processes > 1 else count
     if pretraining is None:
         raise FeilunError(
             "--dry-run is for pre-training and pipelines; what the recipes of other kinds take: feilun plan finetune.",
@@ -249,7 +245,8 @@ def _planned(asked: Asked | AskedPipeline, workspace: Workspace, *, quiet: bool)
         return None
     if asked.pretraining is None:
         return None
-    plan = Planned(asked.pretraining.model_dump(mode="json"), workspace.path)
+    recipe, whole = asked.pretraining.model_dump(mode="json"), isinstance(asked, Asked)
+    plan = Planned(recipe, workspace.path, whole=whole)
     plan.check()
     if quiet:
         return None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from feilun.model.attention import Packing
 from feilun.model.loss import IGNORED
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.objectives import Batch
 from feilun.train.rows import arranged
 
@@ -36,8 +36,25 @@ class StepBatches:
 
 class Batches(Protocol):
     def at(self, step: int) -> StepBatches:
-        """What step ``step`` (from 0) sees."""
+        """What step ``step`` (from 0) sees. Raises `NotDrawn` if it would have to be drawn first, and cannot be."""
         ...
+
+
+class NotDrawn(FeilunError):
+    """What the policy should have answered cannot be learnt from: what is wrong, and what to do. The loop, which knows the
+    checkpoints, says which one is left (`leaving`).
+
+    ``ruined``: it is the weights' fault, and every process of the run finds so.
+    """
+
+    def __init__(self, what: Text, advice: Text, *, code: str, ruined: bool = False) -> None:
+        super().__init__(f"{what.en}. {advice.en}.", f"{what.zh}。{advice.zh}。", code=code)
+        self._what, self._advice, self._code, self.ruined = what, advice, code, ruined
+
+    def leaving(self, left: Text) -> FeilunError:
+        """The same, with what checkpoint is ``left``."""
+        en, zh = f"{self._what.en}; {left.en}", f"{self._what.zh}；{left.zh}"
+        return NotDrawn(Text(en, zh), self._advice, code=self._code, ruined=self.ruined)
 
 
 class Examples:

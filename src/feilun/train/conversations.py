@@ -54,9 +54,11 @@ def read_examples(
     """
     train: list[Example] = []
     kept: list[Example] = []
-    too_long = 0
+    read = left_out = too_long = 0
     for place, line in read_lines(sources, _Line):
+        read += 1
         if not data.takes(said(line.messages)):
+            left_out += 1
             continue
         messages = [message.model_dump() for message in line.messages]
         ids, learnt = _at(place, tokenizer, messages)
@@ -73,12 +75,40 @@ def read_examples(
         apart = not example.keep and is_apart(line.messages, data.heldout)
         (kept if apart else train).append(example)
     if not train:
-        raise FeilunError(
-            f"No example is left to learn from ({too_long} are longer than {length} tokens).",
-            f"没有可供学习的示例（{too_long} 个超过 {length} 个 token）。",
-            code="corpus_too_small",
+        raise nothing_left(
+            sources, read, held_out=len(kept), too_long=too_long, length=length, left_out=left_out
         )
     return train, kept, too_long
+
+
+def nothing_left(
+    sources: Sequence[Path], read: int, *, held_out: int, too_long: int, length: int, left_out: int = 0
+) -> FeilunError:
+    """What to say when of the lines that were ``read`` there is none to learn from, and why each is not."""
+    if not read:
+        named = [str(source) for source in sources]
+        return FeilunError(
+            f"Nothing is left to learn from: there is not one line in {', '.join(named)}.",
+            f"没有可供学习的数据：{'、'.join(named)} 中没有任何数据行。",
+            code="corpus_too_small",
+        )
+    reasons = [
+        (too_long, f"{too_long} are longer than {length} tokens", f"{too_long} 行超过 {length} 个 token"),
+        (held_out, f"{held_out} are held out", f"{held_out} 行属于留出集"),
+        (left_out, f"{left_out} are left out (data.without)", f"{left_out} 行被略去（data.without）"),
+    ]
+    advice = [
+        (too_long, "raise the length that is allowed", "提高允许的长度"),
+        (held_out, "set data.heldout = 0", "设置 data.heldout = 0"),
+        (left_out, "change data.without", "修改 data.without"),
+    ]
+    why, mend = ([one for one in some if one[0]] for some in (reasons, advice))
+    return FeilunError(
+        f"Nothing is left to learn from: of {read} lines {', '.join(en for _, en, _ in why)}. Give more lines, or "
+        f"{', '.join(en for _, en, _ in mend)}.",
+        f"没有可供学习的数据：共 {read} 行，{'，'.join(zh for _, _, zh in why)}。请提供更多数据，或{'，'.join(zh for _, _, zh in mend)}。",
+        code="corpus_too_small",
+    )
 
 
 def _at(place: str, tokenizer: Tokenizer, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:

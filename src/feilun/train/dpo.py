@@ -6,6 +6,9 @@ reference's log-probabilities are computed once and come with each batch (`feilu
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Literal
 
 import torch
@@ -14,11 +17,63 @@ from torch import Tensor
 
 from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
+from feilun.text import Text
 from feilun.train.distributed import World
-from feilun.train.objectives import Batch, Tally
+from feilun.train.objectives import Batch, Doubt, Tally
+
+WATCHED, LOST, LEAPT, DEAD = 5, 2.0, 30.0, 0.01
+"""Steps that are looked at together, and nats a token: see `Likely`."""
 
 
-class Dpo(Tally):
+class Likely(Tally):
+    """Watches whether the answers that were good are still words to the model.
+
+    A loss that compares answers says nothing of it: of a ruined model one of them is by chance far likelier than the other. Good
+    answers may well lose likelihood where bad ones lose more, but in no sound run do they become far less likely than words
+    drawn by lot (ln(vocabulary) nats a token, or what they had before, if that was more; with 60 times the learning rate of
+    recipes/speedrun.toml a tiny model came 0.2 above that, and back): by `LOST` in the mean of some steps,
+    or by `LEAPT` in one. Nor do they become just as likely as those, step after step, from something better: then all words are
+    the same to the model. At the end of a run two steps are enough, since none comes after.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lot = math.inf
+        self._steps = 0
+        self._seen: list[tuple[int, float, float]] = []
+        """Of the last steps that had some: their number, and the nats a token of good answers, now and before the training."""
+
+    def saw(self, model: Transformer, policy: Tensor, reference: Tensor, lengths: Tensor) -> None:
+        """``policy`` and ``reference``: sums of log-probabilities of good answers, of so many tokens (all (answers,))."""
+        self._lot = math.log(model.config.vocab_size)
+        self.add(nats=-policy.detach() / lengths, nats_before=-reference / lengths)
+
+    def doubt(self, told: Mapping[str, float], *, last: bool) -> Doubt | None:
+        self._steps += 1
+        if "nats" in told:  # else there was no good answer
+            self._seen = [*self._seen, (self._steps, told["nats"], told["nats_before"])][-WATCHED:]
+        if not self._seen:
+            return None
+        above = [now - max(self._lot, before) for _, now, before in self._seen]
+        dead = [
+            abs(now - self._lot) < DEAD and before < self._lot - LOST / 4 for _, now, before in self._seen
+        ]
+        bad = [far > LOST or one for far, one in zip(above, dead, strict=True)]
+        sure = len(bad) == WATCHED and (fmean(above) > LOST or all(dead))
+        sure = sure or above[-1] > LEAPT or (last and len(bad) > 1 and all(bad[-2:]))
+        if not (sure or bad[-1]):
+            return None
+        steps, *nats = zip(*self._seen, strict=True)
+        now, before = map(fmean, nats)
+        said = Text(
+            f"good answers have come to {now:.3g} nats a token ({before:.3g} before the training; words drawn by lot are at "
+            f"{self._lot:.3g}), so the model is ruined: the run has diverged",
+            f"好的回答已变为每个 token {now:.3g} nat（训练前为 {before:.3g}，随机的词为 {self._lot:.3g}），模型已损坏，训练已发散",
+        )
+        return Doubt(said, self._steps - steps[bad.index(True)], sure)
+
+
+class Dpo(Likely):
     """Direct preference optimisation (R. Rafailov et al. 2023, equation 7). Rows ``2 i`` are chosen over rows ``2 i + 1``.
 
     ``loss``: ``sigmoid``, or the squared one of IPO (M. Azar et al. 2023, equation 17). ``smoothing``: the share of pairs
@@ -55,10 +110,11 @@ class Dpo(Tally):
         if self._nll:
             nats = nats - self._nll * (policy / lengths)[::2]
         self.add(accuracy=(margin > 0).float(), margin=self._beta * margin, chosen=self._beta * chosen)
+        self.saw(model, policy[::2], batch.facts["reference"][::2], lengths[::2])
         return nats.sum()
 
 
-class Kto(Tally):
+class Kto(Likely):
     """Kahneman-Tversky optimisation (K. Ethayarajh et al. 2024, equation 8): each answer was good or was not.
 
     Rows ``2 i`` are the answers; rows ``2 i + 1`` the same questions with another one's answer, which tell how far the policy
@@ -73,7 +129,7 @@ class Kto(Tally):
         self._beta, self._good, self._bad, self._world = beta, good, bad, world or World()
 
     def __call__(self, model: Transformer, batch: Batch, dtype: torch.dtype) -> Tensor:
-        policy, _ = answer_logprobs(model, batch, dtype)
+        policy, lengths = answer_logprobs(model, batch, dtype)
         gained, strangers = pairs(policy - batch.facts["reference"])
         label = batch.facts["label"][::2]
         count = self._world.sum(len(strangers))
@@ -82,6 +138,7 @@ class Kto(Tally):
         weight = torch.where(label, self._good, self._bad).to(gained.dtype)
         self.add(accuracy=((gained > moved) == label).float(), kl=gained.new_full(gained.shape, moved))
         self.add(chosen=self._beta * gained[label], rejected=self._beta * gained[~label])
+        self.saw(model, policy[::2][label], batch.facts["reference"][::2][label], lengths[::2][label])
         return (weight * (1 - torch.sigmoid(sign * self._beta * (gained - moved)))).sum()
 
 

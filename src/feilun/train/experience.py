@@ -8,8 +8,10 @@ its number; so a run that is killed goes on from a checkpoint between two rollou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,8 @@ from torch import Tensor
 from feilun.jobs import Job
 from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
-from feilun.train.batches import StepBatches
+from feilun.text import FeilunError, Text
+from feilun.train.batches import NotDrawn, StepBatches
 from feilun.train.before import Before
 from feilun.train.distributed import Whole, World
 from feilun.train.judges import Judge, signs_of_hacking
@@ -135,10 +137,15 @@ class Rollouts:
         return self._steps[place]
 
     def state(self) -> dict[str, Any]:
-        return {"penalty": self._controller.weight}
+        return {"penalty": self._controller.weight, "of": self._recipe.penalty}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._controller.weight = state["penalty"]
+        """The controller's weight of the penalty, unless the recipe has come to say another one to begin with (or no controller
+        has changed it). What an older Feilun has written has no ``of``.
+        """
+        penalty = self._recipe.penalty
+        if self._recipe.target is not None and state.get("of", penalty) == penalty:
+            self._controller.weight = state["penalty"]
 
     def _steps_of(self, number: int) -> list[StepBatches]:
         self._policy.refresh()
@@ -174,6 +181,7 @@ class Rollouts:
             together=self._recipe.together,
             dtype=self._dtype,
         )
+        self._check_sound(number, answers)
         judged = self._judge(mine, answers)
         batch = padded(_sides(mine, answers), self._pad_id).to(self._model.device)
         # Those of the sampler are the same but for rounding, which in bfloat16 is too much.
@@ -183,6 +191,23 @@ class Rollouts:
             before = self._logprobs(batch)
         drawn = self._world.joined(list(zip(answers, judged, own, before, strict=True)))
         return self._whole(number, asked, drawn)
+
+    def _check_sound(self, number: int, answers: list[Answer]) -> None:
+        """Raises `NotDrawn`, in all processes, if what was drawn by one of them has log-probabilities or values that are no
+        numbers.
+        """
+        sound = all(map(math.isfinite, chain.from_iterable((*a.logprobs, *a.values) for a in answers)))
+        if self._world.sum(float(not sound)):
+            step = number * self.stride
+            raise NotDrawn(
+                Text(
+                    f"Step {step}: the weights give no numbers any more (NaN), so the run has diverged",
+                    f"第 {step} 步：权重的输出已不是有效数值（NaN），训练已发散",
+                ),
+                Text("Lower the learning rate, or lengthen the warm-up", "请降低学习率或延长预热"),
+                code="diverged",
+                ruined=True,
+            )
 
     def _share(self, rows: int) -> slice:
         """This process's of so many rows."""
@@ -263,13 +288,18 @@ class Rollouts:
                 "sample", step=step, prompt=f"{prompt.messages[-1]['content']}\n", text=said, reward=reward
             )
         if self._recipe.most is not None and kl > self._recipe.most:
-            raise FeilunError(
-                f"Step {step}: the policy has run away from the model it began as: {kl:.1f} nats an answer, at most "
-                f"{self._recipe.most} are allowed (rollout.most). Checkpoints before it are untouched. Lower the learning "
-                "rate, or raise rollout.penalty.",
-                f"第 {step} 步：策略已偏离初始模型：每个回答 {kl:.1f} nat，上限为 {self._recipe.most}（rollout.most）。"
-                "之前的检查点未受影响。请降低学习率，或提高 rollout.penalty。",
+            raise NotDrawn(
+                Text(
+                    f"Step {step}: the policy has run away from the model it began as: {kl:.1f} nats an answer, at most "
+                    f"{self._recipe.most} are allowed (rollout.most)",
+                    f"第 {step} 步：策略已偏离初始模型：每个回答 {kl:.1f} nat，上限为 {self._recipe.most}（rollout.most）",
+                ),
+                Text(
+                    "Lower the learning rate, raise rollout.penalty, or allow more",
+                    "请降低学习率、提高 rollout.penalty，或放宽上限",
+                ),
                 code="kl_ran_away",
+                ruined=True,
             )
 
 

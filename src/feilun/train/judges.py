@@ -5,16 +5,30 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from feilun.model.tokenizer import Tokenizer
-from feilun.text import FeilunError
+from feilun.text import Text
+from feilun.train.batches import NotDrawn
 from feilun.train.preferences import Prompt, Side
 from feilun.train.reward import RewardModel
 from feilun.train.rollout import Answer
 
 Verifier = Callable[[dict[str, Any], str], float]
 """A reward of the answer (text) to a prompt, which is the whole line of its file."""
+
+
+LARGEST = 1e15
+"""Reward: its square, and the sum of the squares of many, is still a float32."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A verifier that knows before the training what it will make of a prompt."""
+
+    def fault(self, row: dict[str, Any]) -> Text | None:
+        """What is wrong with a prompt's line, as a sentence without a full stop that also says what to do; or nothing."""
+        ...
 
 
 class Judge(Protocol):
@@ -52,14 +66,22 @@ class ByVerifier:
             raise _failed(prompt, f"{type(error).__name__}: {error}") from error
         if not math.isfinite(reward):
             raise _failed(prompt, str(reward))
+        if abs(reward) > LARGEST:
+            raise _failed(prompt, f"{reward:.3g} (|reward| > {LARGEST:g})")
         return reward
 
 
-def _failed(prompt: Prompt, why: str) -> FeilunError:
+def _failed(prompt: Prompt, why: str) -> NotDrawn:
     asked = prompt.messages[-1]["content"][:80]
-    return FeilunError(
-        f"The verifier failed on the answer to “{asked}” ({prompt.place}): {why}. The last checkpoint is untouched.",
-        f"验证器在处理“{asked}”（{prompt.place}）的回答时出错：{why}。最近的检查点未受影响。",
+    return NotDrawn(
+        Text(
+            f"The verifier failed on the answer to “{asked}” ({prompt.place}): {why}",
+            f"验证器在处理“{asked}”（{prompt.place}）的回答时出错：{why}",
+        ),
+        Text(
+            f"It has to give a number, from {-LARGEST:g} to {LARGEST:g}",
+            f"验证器应返回 {-LARGEST:g} 到 {LARGEST:g} 之间的数",
+        ),
         code="verifier_failed",
     )
 

@@ -22,11 +22,12 @@ from feilun.jobs import Job
 from feilun.model.checkpoint import save_tensors
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError, Text
-from feilun.train.batches import Batches, StepBatches
+from feilun.train.batches import Batches, NotDrawn, StepBatches
 from feilun.train.distributed import World, shard
 from feilun.train.flops import counted
+from feilun.train.left import after_leap, after_rollout, newest
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
-from feilun.train.objectives import NextToken, Objective, Telling
+from feilun.train.objectives import NextToken, Objective, Telling, Watching
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
 from feilun.train.state import checkpoints, learning_weights, load_state, save_state
 from feilun.validation import invalid
@@ -135,14 +136,14 @@ class Trainer:
         self._begun = 0
         """Step of the checkpoint with which this process has begun."""
         self._unproven: int | None = None
-        """Step of the newest checkpoint, until the next loss has told what its weights are worth."""
+        """Step of the newest checkpoint, until the next loss (or rollout) has told what its weights are worth."""
 
     def run(self) -> bool:
         """Train to the last step, or until the job is asked to stop; a checkpoint is left either way. True at the end.
 
         While the loss is too high none is written, and none removed: who then asks for a stop waits some steps, until it
-        is lower or the run has diverged. Raises `FeilunError` when the loss is no number or leaps; the batch that did it is
-        kept in the job's folder.
+        is lower or the run has diverged. Raises `FeilunError` when the loss is no number or leaps, or the objective finds the
+        model ruined (`Watching`); the batch that did it is kept in the job's folder.
         """
         steps = self.steps
         keep_freed_memory()
@@ -154,10 +155,11 @@ class Trainer:
         begun = last = time.monotonic()
         first, due = done, False
         for step in range(done, steps):
-            work = self.batches.at(step)
+            work = self._work(step)
             share = learning_rate(self.optimisers.recipe, step, steps)
             loss, norm = self._step(work, share, step, recent)
-            calm = self.memory is not None or not _high(recent)
+            told = self._told()
+            calm = self._watched(work, step, told) and (self.memory is not None or not _high(recent))
             if calm:
                 self._remove_old()
             self.tokens += work.tokens
@@ -176,7 +178,7 @@ class Trainer:
                 memory_mb=peak_memory_mb(),
                 **self._gpu_memory(),
                 eta_s=(now - begun) / (step + 1 - first) * (steps - step - 1),
-                **self._told(),
+                **told,
             )
             last = now
             at_end, whole_stride = step + 1 == steps, (step + 1) % self.stride == 0
@@ -185,7 +187,8 @@ class Trainer:
             if calm and (at_end or stopping or due):
                 self._save(step + 1)
                 due = False
-                if at_end:
+                # The next rollout, of a longer run, may still find that it is ruined.
+                if at_end and self.memory is None:
                     self._remove_old()
             if self.evaluate and ((step + 1) % self.recipe.evaluate_every == 0 or at_end):
                 self._evaluate(step + 1)
@@ -199,6 +202,26 @@ class Trainer:
     def use_average(self) -> None:
         """Let the model have the average of its weights, where one is kept."""
         _put(self.model, self.average)
+
+    def _work(self, step: int) -> StepBatches:
+        try:
+            return self.batches.at(step)
+        except NotDrawn as error:
+            left = newest(self._folder)
+            if error.ruined:  # which all processes find together
+                if self.world.first:
+                    left = after_rollout(self._folder, step, self._begun, self.stride)
+                left = self.world.of_first(left)
+            raise error.leaving(left) from error
+
+    def _watched(self, work: StepBatches, step: int, told: dict[str, float]) -> bool:
+        """Whether the model is worth a checkpoint, as the objective sees it. Ends the run if it is ruined."""
+        if not isinstance(self.objective, Watching):
+            return True
+        doubt = self.objective.doubt(told, last=step + 1 == self.steps)
+        if doubt and doubt.sure:
+            self._end(work, step, doubt.ago, doubt.said)
+        return doubt is None
 
     def _step(self, work: StepBatches, share: float, step: int, recent: list[float]) -> tuple[float, float]:
         """One optimiser step, whose loss is put behind the ``recent`` ones. Gives that, the mean in nats, and the norm of
@@ -250,19 +273,26 @@ class Trainer:
     def _give_up(self, work: StepBatches, step: int, norm: float, recent: Sequence[float]) -> None:
         """End a run that has diverged; the last of the ``recent`` losses is that of ``step``."""
         ago = 0 if self.memory is not None else _ago(recent)
+        since = Text(
+            f". It leapt at step {step - ago + 1}, to {recent[-1 - ago]:.3g}",
+            f"。第 {step - ago + 1} 步起损失突增至 {recent[-1 - ago]:.3g}",
+        )
+        found = Text(
+            f"the loss is {recent[-1]:.3g} and the gradient's norm {norm:.3g}, so the run has diverged{since.en if ago else ''}",
+            f"损失为 {recent[-1]:.3g}，梯度范数为 {norm:.3g}，训练已发散{since.zh if ago else ''}",
+        )
+        self._end(work, step, ago, found)
+
+    def _end(self, work: StepBatches, step: int, ago: int, found: Text) -> None:
+        """End a run of which ``found`` says that it has diverged: so many steps ago, of ``step``."""
         leapt = step - ago
         if ago:
             work = self.batches.at(leapt)
-        since = Text(
-            f". It leapt at step {leapt + 1}, to {recent[-1 - ago]:.3g}",
-            f"。第 {leapt + 1} 步起损失突增至 {recent[-1 - ago]:.3g}",
-        )
-        kept, left = self._keep_batch(work, leapt), self._left(leapt)
+        kept = self._keep_batch(work, leapt)
+        left = after_leap(self._folder, leapt, self._begun, self._unproven, remove=self.world.first)
         raise FeilunError(
-            f"Step {step + 1}: the loss is {recent[-1]:.3g} and the gradient's norm {norm:.3g}, so the run has diverged"
-            f"{since.en if ago else ''}. {kept.en}; {left.en}. Lower the learning rate, or lengthen the warm-up.",
-            f"第 {step + 1} 步：损失为 {recent[-1]:.3g}，梯度范数为 {norm:.3g}，训练已发散{since.zh if ago else ''}。"
-            f"{kept.zh}；{left.zh}。请降低学习率或延长预热。",
+            f"Step {step + 1}: {found.en}. {kept.en}; {left.en}. Lower the learning rate, or lengthen the warm-up.",
+            f"第 {step + 1} 步：{found.zh}。{kept.zh}；{left.zh}。请降低学习率或延长预热。",
             code="diverged",
         )
 
@@ -284,36 +314,6 @@ class Trainer:
                 f"第 {step + 1} 步的批次未能保存（{error.strerror}：{path}）",
             )
         return Text(f"The batch of step {step + 1} is kept in {path}", f"第 {step + 1} 步的批次保存在 {path}")
-
-    def _left(self, done: int) -> Text:
-        """Remove what this process has written since the loss leapt after ``done`` steps, and say what checkpoint is left: to go
-        on from one of those would be to go on with ruined weights.
-        """
-        found = {_step_of(path): path for path in checkpoints(self._folder)}
-        ruined = [step for step in found if step > done or step == self._unproven]
-        sound = [step for step in found if step not in ruined]
-        written = [step for step in ruined if step > self._begun]
-        if self.world.first:
-            for step in written:
-                shutil.rmtree(found[step], ignore_errors=True)
-        left = Text("there is no checkpoint from before", "此前没有检查点")
-        if sound:
-            left = Text(
-                f"the newest checkpoint from before is of step {sound[-1]}",
-                f"此前最新的检查点为第 {sound[-1]} 步",
-            )
-        if written != ruined:
-            left = Text(
-                f"the newest checkpoint is of step {self._begun}, with which this began: if it leaps again from there, remove it",
-                f"最新的检查点为本次开始时的第 {self._begun} 步：若从那里再次突增，请删除它",
-            )
-        if written:
-            steps = ", ".join(map(str, written))
-            left = Text(
-                f"{left.en} (removed, since no good loss came after: {steps})",
-                f"{left.zh}（其后未再出现正常损失而已删除：{steps}）",
-            )
-        return left
 
     def _evaluate(self, step: int) -> None:
         assert self.evaluate is not None
@@ -377,10 +377,6 @@ class Trainer:
         if self.memory:
             self.memory.restore(extra["memory"])
         return step
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.split("-")[1])
 
 
 def _limit(losses: Sequence[float]) -> float:

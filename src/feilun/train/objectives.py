@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from feilun.model.attention import Packing
 from feilun.model.loss import IGNORED
 from feilun.model.transformer import Transformer
+from feilun.text import Text
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,27 @@ class Telling(Protocol):
 
     def take(self) -> dict[str, tuple[float, float]]:
         """Sums over what was seen since the last call, and how many each is of."""
+        ...
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What speaks against a model: no checkpoint is to be made of it."""
+
+    said: Text
+    """Without a full stop."""
+    ago: int
+    """How many steps ago it began."""
+    sure: bool
+    """Whether it is ruined."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """An objective whose loss does not show when the model is ruined, and which looks at something else."""
+
+    def doubt(self, told: Mapping[str, float], *, last: bool) -> Doubt | None:
+        """What it makes of what was ``told`` of a step (means over all processes), which may be the ``last``."""
         ...
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from feilun.jobs import Job
 from feilun.model import checkpoint
 from feilun.model.lora import merge
+from feilun.text import Text
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.dpo import Dpo, Kto
@@ -26,6 +27,7 @@ from feilun.train.preferences import Pair, Side, Thumb, read_pairs, read_thumbs
 from feilun.train.recipe import DpoRecipe, KtoRecipe, RewardRecipe
 from feilun.train.reference import kept_logprobs, logprobs
 from feilun.train.reward import BradleyTerry, RewardModel, accuracy, scores
+from feilun.train.same_data import changed_in, check_same_data, digest
 from feilun.train.tuning import Tuned
 
 
@@ -49,6 +51,7 @@ def prefer(
     """
     world = world or World()
     tuned = Tuned.open(recipe, base, adapter, world)
+    tuned.check_same_base(job, world)
     tuned.model.to(world.device)  # which also says how likely the answers are before
     if isinstance(recipe, DpoRecipe):
         pairs, apart, too_long = read_pairs(
@@ -56,6 +59,7 @@ def prefer(
         )
         if heldout:
             apart += read_pairs([*heldout], tuned.tokenizer, length=recipe.run.length, heldout=0)[0]
+        known = [*_known(pairs), *_known(apart)]
         train = [(pair.chosen, pair.rejected) for pair in pairs]
         held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
         judged = partial(_pairs_right, apart)
@@ -73,11 +77,14 @@ def prefer(
         )
         if heldout:
             aside += read_thumbs([*heldout], tuned.tokenizer, length=recipe.run.length, heldout=0)[0]
+        known = [(thumb.answer, thumb.label) for thumb in [*thumbs, *aside]]
         train = with_strangers(thumbs, recipe.run.length)
         held = [thumb.answer for thumb in aside]
         judged = partial(_thumbs_right, aside)
         facts = {"label": torch.tensor([thumb.label for thumb in thumbs])}
         objective = Kto(recipe.beta, good=recipe.good, bad=recipe.bad, world=world)
+    _check_room(tuned, [*(side for pair in train for side in pair), *held])
+    _check_unchanged(job, known, [*sources, *heldout], world)
     dtype, pad_id = recipe.run.torch_dtype, tuned.tokenizer.pad_id
     with world.first_before_others():
         facts["reference"] = kept_logprobs(
@@ -124,6 +131,7 @@ def train_reward(
     """As `prefer`; ``folder`` becomes a `RewardModel`, with an adapter put into its weights."""
     world = world or World()
     tuned = Tuned.open(recipe, base, adapter, world)
+    tuned.check_same_base(job, world)
     tuned.model.add_value_head()
     pairs, apart, too_long = read_pairs(
         sources, tuned.tokenizer, length=recipe.run.length, heldout=recipe.data.heldout
@@ -133,6 +141,8 @@ def train_reward(
     objective = BradleyTerry(centre=recipe.centre, length=recipe.length, world=world)
     trainer = _trainer(tuned, sides, facts, objective, job, world, too_long)
     held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
+    _check_room(tuned, [*(side for pair in sides for side in pair), *held])
+    _check_unchanged(job, [*_known(pairs), *_known(apart)], sources, world)
 
     def evaluate(step: int) -> None:
         worth = scores(tuned.model, held, tuned.tokenizer.pad_id, recipe.run.torch_dtype)
@@ -160,6 +170,29 @@ def train_reward(
         job=job,
     )
     return folder
+
+
+def _known(pairs: Sequence[Pair]) -> list[tuple[Side, float]]:
+    """The sides of pairs, each with what else is known of it."""
+    return [(side, pair.margin) for pair in pairs for side in (pair.chosen, pair.rejected)]
+
+
+def _check_unchanged(
+    job: Job, sides: Sequence[tuple[Side, float]], sources: list[Path], world: World
+) -> None:
+    """Write down what a run learns from, and what is held out; one that goes on must have the same. Raises `FeilunError` if it
+    has other answers, labels or margins.
+    """
+    found = digest((side.ids, [side.begin, known]) for side, known in sides)
+    check_same_data(job, "examples.sha256", found, changed_in(sources), world)
+
+
+def _check_room(tuned: Tuned, sides: Sequence[Side]) -> None:
+    lower = Text(
+        "Lower run.length to {most} or less: what is longer is then left out",
+        "请将 run.length 降至不超过 {most}，更长的数据会被略去",
+    )
+    tuned.check_room(max(len(side.ids) for side in sides), lower)
 
 
 def _trainer(

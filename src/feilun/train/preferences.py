@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from feilun.model.chat_template import Message as Said
 from feilun.model.tokenizer import Tokenizer
 from feilun.text import FeilunError
-from feilun.train.conversations import Message, is_apart, read_lines
+from feilun.train.conversations import Message, is_apart, nothing_left, read_lines
+
+MOST_MARGIN = 100.0
+"""Of a pair, in nats: what is usual is from 0 to 3, and far above nothing but the margin would be learnt."""
 
 
 class _Line(BaseModel):
@@ -26,7 +29,7 @@ class _Line(BaseModel):
     messages: list[Message]
     chosen: Message | None = None
     rejected: Message | None = None
-    margin: float = 0.0
+    margin: float = Field(default=0.0, ge=-MOST_MARGIN, le=MOST_MARGIN, allow_inf_nan=False)
     label: bool | None = None
     lang: str | None = None
 
@@ -79,15 +82,29 @@ class Prompt:
 class Faults:
     """Lines that nothing can be learnt from, by what is wrong with them."""
 
+    unasked: list[str] = field(default_factory=list[str])
     equal: list[str] = field(default_factory=list[str])
     empty: list[str] = field(default_factory=list[str])
     foreign: list[str] = field(default_factory=list[str])
     incomplete: list[str] = field(default_factory=list[str])
+    read: int = 0
+    """Lines, of all kinds,"""
+    held_out: int = 0
     too_long: int = 0
+    """and those that are not learnt from for one of these reasons."""
+
+    def check(self, found: Sequence[object], sources: Sequence[Path], length: int) -> None:
+        """Raises `FeilunError` for what is wrong, or if there is nothing ``found`` to learn from."""
+        self.raise_if_any()
+        if not found:
+            raise nothing_left(
+                sources, self.read, held_out=self.held_out, too_long=self.too_long, length=length
+            )
 
     def raise_if_any(self) -> None:
         """Raises `FeilunError` with numbers and the first place of each kind."""
         kinds = {
+            "unasked": (self.unasked, "there is no question", "没有问题"),
             "equal": (self.equal, "both answers are the same", "两个回答相同"),
             "empty": (self.empty, "an answer is empty", "回答为空"),
             "foreign": (self.foreign, "an answer that is not the assistant's", "回答的 role 不是 assistant"),
@@ -111,13 +128,14 @@ def read_pairs(
 ) -> tuple[list[Pair], list[Pair], int]:
     """Training pairs, held-out ones (by a hash of the question), and how many were longer than ``length`` and left out.
 
-    Raises `FeilunError` for lines that are no pairs, pairs of equal answers, empty answers, answers that are not the
-    assistant's, and if nothing is left.
+    Raises `FeilunError` for lines that are no pairs, that ask nothing, pairs of equal answers, empty answers, answers that are
+    not the assistant's, and if nothing is left.
     """
     train: list[Pair] = []
     apart: list[Pair] = []
     faults = Faults()
     for place, line in read_lines(sources, _Line):
+        faults.read += 1
         if line.chosen is None or line.rejected is None:
             faults.incomplete.append(place)
             continue
@@ -125,7 +143,8 @@ def read_pairs(
         if sides:
             pair = Pair(sides[0], sides[1], line.margin, line.lang or "all")
             (apart if is_apart(line.messages, heldout) else train).append(pair)
-    _check(faults, train, length)
+    faults.held_out = len(apart)
+    faults.check(train, sources, length)
     return train, apart, faults.too_long
 
 
@@ -137,6 +156,7 @@ def read_thumbs(
     apart: list[Thumb] = []
     faults = Faults()
     for place, line in read_lines(sources, _Line):
+        faults.read += 1
         if line.label is not None and line.messages and line.messages[-1].role == "assistant":
             before, answers, labels = line.messages[:-1], line.messages[-1:], [line.label]
         elif line.chosen is not None and line.rejected is not None:
@@ -146,8 +166,10 @@ def read_thumbs(
             continue
         sides = _sides(place, before, answers, tokenizer, length, faults)
         thumbs = [Thumb(side, label) for side, label in zip(sides, labels, strict=False)]
-        (apart if is_apart(before, heldout) else train).extend(thumbs)
-    _check(faults, train, length)
+        kept_apart = is_apart(before, heldout)
+        faults.held_out += kept_apart and bool(thumbs)
+        (apart if kept_apart else train).extend(thumbs)
+    faults.check(train, sources, length)
     return train, apart, faults.too_long
 
 
@@ -158,18 +180,19 @@ def read_prompts(sources: list[Path], tokenizer: Tokenizer, *, length: int) -> t
     prompts: list[Prompt] = []
     faults = Faults()
     for place, line in read_lines(sources, _PromptLine):
+        faults.read += 1
         messages = [message.model_dump() for message in line.messages]
         if messages and messages[-1]["role"] == "assistant":
             messages.pop()
         if not messages:
-            faults.empty.append(place)
+            faults.unasked.append(place)
             continue
         ids = prompt_ids(tokenizer, messages)
         if len(ids) > length:
             faults.too_long += 1
             continue
         prompts.append(Prompt(ids, messages, line.model_dump(), place))
-    _check(faults, prompts, length)
+    faults.check(prompts, sources, length)
     return prompts, faults.too_long
 
 
@@ -205,6 +228,9 @@ def _sides(
     length: int,
     faults: Faults,
 ) -> list[Side]:
+    if not messages:
+        faults.unasked.append(place)
+        return []
     said = [answer.content.strip() for answer in answers]
     if not all(said):
         faults.empty.append(place)
@@ -221,13 +247,3 @@ def _sides(
         faults.too_long += 1
         return []
     return sides
-
-
-def _check(faults: Faults, found: Sequence[object], length: int) -> None:
-    faults.raise_if_any()
-    if not found:
-        raise FeilunError(
-            f"Nothing is left to learn from ({faults.too_long} are longer than {length} tokens).",
-            f"没有可供学习的数据（{faults.too_long} 个超过 {length} 个 token）。",
-            code="corpus_too_small",
-        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from feilun.jobs import Event, Job
+from feilun.jobs import Event, Job, Part
 from feilun.text import locale_language, say
 from feilun.train.hacking import LEAST, suspicions
 from feilun.workspace import write_atomically
@@ -17,7 +17,7 @@ from feilun.workspace import write_atomically
 Curve = Sequence[tuple[float, float]]
 """Points (x, y), x ascending."""
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 460, 200, 56, 26
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 460, 200, 76, 26  # at the left there is room for -1.235e-05
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 _POINTS = 400
 """Of a drawn curve; longer ones are averaged down to so many."""
@@ -36,7 +36,7 @@ def write_report(job: Job) -> Path:
     events = _counting(job.events())
     steps = [event for event in events if event["event"] == "step"]
     parts = [
-        f"<h1>{html.escape(job.record.name)}</h1>",
+        f"<h1>{html.escape(_heading(job))}</h1>",
         _facts(job, events, steps),
         f"<h2>{say('Curves', '曲线')}</h2>",
         *_charts(steps, events),
@@ -53,8 +53,15 @@ def write_report(job: Job) -> Path:
     return path
 
 
+def _heading(job: Job) -> str:
+    return f"{job.record.name} · {job.folder.name}" if isinstance(job, Part) else job.record.name
+
+
 def _counting(events: Iterable[Event]) -> list[Event]:
-    """Without what a run that was resumed from a checkpoint has done again since."""
+    """Without what a run that was resumed from a checkpoint has done again since.
+
+    What is drawn or evaluated after a step, before the next, may be done again without that step.
+    """
     counting: list[Event] = []
     done = 0
     for event in events:
@@ -62,8 +69,24 @@ def _counting(events: Iterable[Event]) -> list[Event]:
             if event["step"] <= done:
                 counting = [other for other in counting if other.get("step", 0) < event["step"]]
             done = event["step"]
+        if event["event"] == "rollout":
+            counting = [other for other in counting if not _drawn(other) or other["step"] < event["step"]]
         counting.append(event)
-    return counting
+    newest = {_what(event): number for number, event in enumerate(counting)}
+    return [
+        event
+        for number, event in enumerate(counting)
+        if event["event"] not in ("eval", "sample") or _drawn(event) or newest[_what(event)] == number
+    ]
+
+
+def _drawn(event: Event) -> bool:
+    """Whether it tells of a rollout; the samples of evaluations have no reward."""
+    return event["event"] == "rollout" or (event["event"] == "sample" and "reward" in event)
+
+
+def _what(event: Event) -> tuple[Any, ...]:
+    return tuple(event.get(name) for name in ("event", "step", "name", "prompt"))
 
 
 def _facts(job: Job, events: list[Event], steps: list[Event]) -> str:
@@ -81,9 +104,36 @@ def _facts(job: Job, events: list[Event], steps: list[Event]) -> str:
             rows.append((say("Tokens a second", "每秒 token"), f"{median(speeds):,.0f}"))
     for event in events:
         if event["event"] == "artifact":
-            rows += [(name, _plain(value)) for name, value in event.items() if name not in ("event", "time")]
+            rows += [
+                (_named_fact(name), _plain(value))
+                for name, value in event.items()
+                if name not in ("event", "time", "part")
+            ]
     cells = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
     return f"<table>{cells}</table>"
+
+
+def _named_fact(name: str) -> str:
+    """What a figure of an artifact is called."""
+    known = {
+        "path": say("Artifact", "产物"),
+        "id": say("Its id", "产物标识"),
+        "params": say("Parameters", "参数量"),
+        "learns": say("Numbers that learn", "参与训练的参数量"),
+        "examples": say("Examples", "示例数"),
+        "tokens": say("Tokens", "token 数"),
+        "stages": say("Stages", "经过的阶段"),
+        "tokenizer": say("Tokenizer", "分词器"),
+        "bits_per_byte": say("Held out: bits per byte", "留出集：每字节比特数"),
+        "ngram_bits_per_byte": say("The same of a 5-gram model", "5-gram 模型的每字节比特数"),
+        "heldout_loss": say("Held out: loss", "留出集：损失"),
+        "heldout_accuracy": say("Held out: chosen over rejected", "留出集：选中优于落选的比例"),
+        "reward": say("Reward", "奖励"),
+        "kl": say("Divergence from the model before", "与初始模型的散度"),
+        "length": say("Length of answers", "回答长度"),
+        "ended": say("Answers that end", "正常结束的回答"),
+    }
+    return known.get(name, name)
 
 
 def _plain(value: Any) -> str:
@@ -122,6 +172,7 @@ def _preferences(steps: list[Event]) -> Iterable[str]:
         "accuracy": say("Chosen over rejected", "选中优于落选的比例"),
         "margin": say("Margin of the chosen answer", "选中回答的领先幅度"),
         "chosen": say("Gain of the chosen answer", "选中回答的提升"),
+        "nats": say("Good answers: nats a token", "好的回答：每个 token 的 nat"),
         "length_correlation": say("Reward with length", "奖励与长度的相关"),
         "clipped": say("Tokens that were clipped", "被截断的 token 比例"),
         "value_error": say("Error of the value head", "价值头误差"),

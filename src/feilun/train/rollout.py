@@ -173,6 +173,8 @@ def choose(logits: Tensor, sampling: Sampling, chance: Tensor) -> tuple[Tensor, 
     # Below the sum even after rounding, so that what is found is possible.
     chance = chance.to(reached.dtype).clamp(max=1 - 2**-23)
     token = torch.searchsorted(reached, chance[:, None] * reached[:, -1:], right=True)
+    # Of logits that are no numbers it is beyond the last: then the log-probability, which is none either, has to tell.
+    token = token.clamp(max=logits.shape[-1] - 1)
     if order is not None:
         token = order.gather(1, token)
     return token[:, 0], whole.gather(1, token).log()[:, 0]

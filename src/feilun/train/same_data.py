@@ -1,6 +1,11 @@
-"""A run that goes on must read what it has read before."""
+"""A run that goes on must read what it has read before, and begin with what it has begun with."""
 
 from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable, Sequence
 
 from feilun.jobs import Job
 from feilun.text import FeilunError, Text
@@ -24,3 +29,20 @@ def check_same_data(job: Job, name: str, found: str, changed: Text, world: World
             f"运行 {job.id} 开始时的数据与现在不同：{changed.zh}。请改回，或去掉 --resume 重新开始。",
             code="other_data",
         )
+
+
+def digest(rows: Iterable[tuple[Sequence[int], object]]) -> str:
+    """A hash of rows of token ids and of what else is known of each, as JSON."""
+    whole = hashlib.sha256()
+    for ids, known in rows:
+        whole.update(f"{len(ids)} {json.dumps(known, sort_keys=True)}\n".encode() + array("I", ids).tobytes())
+    return whole.hexdigest()
+
+
+def changed_in(sources: Sequence[object]) -> Text:
+    """What to say of files to learn from that are not what they were."""
+    named = ", ".join(map(str, sources))
+    return Text(
+        f"what is in {named} has changed, or the base model's tokenizer",
+        f"{named} 的内容或基础模型的分词器已改变",
+    )

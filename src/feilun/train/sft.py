@@ -18,7 +18,7 @@ from feilun.model.lora import restrict
 from feilun.model.loss import Candidates
 from feilun.model.spare import avoid
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError, Text
+from feilun.text import FeilunError
 from feilun.train.batches import Examples
 from feilun.train.conversations import Example, read_examples
 from feilun.train.distributed import World
@@ -28,7 +28,7 @@ from feilun.train.objectives import NextToken
 from feilun.train.origin import origin_of
 from feilun.train.preferences import prompt_ids
 from feilun.train.recipe import SftRecipe
-from feilun.train.same_data import check_same_data
+from feilun.train.same_data import changed_in, check_same_data
 from feilun.train.sample import TOKENS, generate
 from feilun.train.tuning import Tuned
 
@@ -58,6 +58,7 @@ def fine_tune(
     """
     world = world or World()
     tuned = Tuned.open(recipe, base, adapter, world)
+    tuned.check_same_base(job, world)
     model, tokenizer, run, dtype = tuned.model, tuned.tokenizer, recipe.run, recipe.run.torch_dtype
     train, heldout, too_long = read_examples(recipe.data, sources, tokenizer, length=run.length)
     _check_unchanged(job, [*train, *heldout], sources, world)
@@ -139,12 +140,7 @@ def _check_unchanged(job: Job, examples: list[Example], sources: list[Path], wor
     for one in examples:
         digest.update(f"{len(one.ids)} {one.language} {one.keep}\n".encode())
         digest.update(array("I", one.ids).tobytes() + bytes(one.learnt))
-    named = ", ".join(map(str, sources))
-    changed = Text(
-        f"what is in {named} has changed, or the base model's tokenizer",
-        f"{named} 的内容或基础模型的分词器已改变",
-    )
-    check_same_data(job, "examples.sha256", digest.hexdigest(), changed, world)
+    check_same_data(job, "examples.sha256", digest.hexdigest(), changed_in(sources), world)
 
 
 def _read(examples: list[Example], rows: int, pad_id: int) -> Iterator[tuple[Tensor, Packing, Tensor]]:

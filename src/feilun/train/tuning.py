@@ -14,10 +14,11 @@ from feilun.model.joined import Updates, attach_above, join
 from feilun.model.lora import Lora, attach
 from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
-from feilun.text import FeilunError
+from feilun.text import FeilunError, Text
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.recipe import DpoRecipe, GrpoRecipe, KtoRecipe, PpoRecipe, RewardRecipe, SftRecipe
+from feilun.train.same_data import check_same_data
 from feilun.workspace import MANIFEST, Manifest, new_artifact, sha256_file, stages
 
 TuningRecipe = SftRecipe | RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe
@@ -67,6 +68,28 @@ class Tuned:
         # Now: what cannot be read is to be told before the training, not after it.
         contents = [sha256_file(file) for file in _weights(base, adapter)]
         return cls(recipe, base, adapter, tokenizer, model, lora, below, contents)
+
+    def check_same_base(self, job: Job, world: World) -> None:
+        """Raises `FeilunError` if the run was begun with another base model, or adapter, under the same name."""
+        named = [str(path) for path in (self.base, self.adapter) if path is not None]
+        changed = Text(
+            f"the weights in {', '.join(named)} are others than it began with",
+            f"{'、'.join(named)} 中的权重已被替换",
+        )
+        check_same_data(job, "base.sha256", " ".join(self.contents), changed, world)
+
+    def check_room(self, tokens: int, advice: Text) -> None:
+        """Raises `FeilunError` if ``tokens``, of the longest text that will be read, are more than the model can read.
+        ``advice``: what to lower, and to what; ``{most}`` in it is how many it can read.
+        """
+        most = self.model.config.context
+        if tokens > most:
+            en, zh = advice.en.format(most=most), advice.zh.format(most=most)
+            raise FeilunError(
+                f"The longest text here has {tokens} tokens with its answer, but {self.base} reads at most {most}. {en}.",
+                f"此处最长的文本连同回答有 {tokens} 个 token，而 {self.base} 最多读取 {most} 个。{zh}。",
+                code="beyond_context",
+            )
 
     @property
     def learns(self) -> int:

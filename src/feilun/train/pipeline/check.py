@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from feilun.data.recipe import CorpusRecipe, SourceRecipe
 from feilun.evaluate.questions import read_questions
+from feilun.model.chat_template import CHATML, ChatTemplate
 from feilun.recipe import read_recipe
 from feilun.registry import Release
 from feilun.registry.sources import ensure, normalise
 from feilun.text import FeilunError
-from feilun.train.conversations import Message, read_lines
+from feilun.train.conversations import Message, is_apart, read_lines, said
 from feilun.train.experience import check_rollout
+from feilun.train.pipeline.own_answers import Line, some
 from feilun.train.pipeline.recipe import PipelineRecipe
+from feilun.train.preferences import MOST_MARGIN
 from feilun.validation import explain
 
 
@@ -33,8 +38,11 @@ def check(recipe: PipelineRecipe, beside: Path, processes: int) -> None:
                 f"{(beside / path).resolve()} 处没有数据。",
                 code="no_text",
             )
-    if recipe.pairs.sources:
-        _check_pairs([(beside / source).resolve() for source in recipe.pairs.sources])
+    _check_examples(
+        recipe,
+        [(beside / source).resolve() for source in recipe.sft.data.sources],
+        [(beside / source).resolve() for source in recipe.pairs.sources],
+    )
     check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows, processes)
     for peer in recipe.evaluate.peers:
         ensure(Release(name="peer", source=normalise(peer)))
@@ -63,14 +71,78 @@ def served_as(name: str, source: str, context: int, sha256: str | None = None) -
         ) from None
 
 
+class _Example(Line):
+    keep: bool = False
+
+
 class _PairLine(BaseModel):
     messages: list[Message]
     chosen: Message
     rejected: Message
+    margin: float = Field(default=0.0, ge=-MOST_MARGIN, le=MOST_MARGIN, allow_inf_nan=False)
 
 
-def _check_pairs(sources: list[Path]) -> None:
+def _check_examples(recipe: PipelineRecipe, sources: list[Path], added: list[Path]) -> None:
+    """Conversations and pairs, of which the tokenizer is not known yet: what is too long is found later, and left out."""
+    lines = _conversations(recipe, sources)
+    heldout = recipe.sft.data.heldout
+    training = [line for line in lines if line.is_answered and not is_apart(line.messages, heldout)]
+    if not training:
+        raise FeilunError(
+            f"No conversation is left to learn from: of {len(lines)} none ends with a question and an answer and is not held out "
+            f"(sft.data.heldout = {heldout}).",
+            f"没有可供学习的对话：共 {len(lines)} 个，其中没有以一问一答结尾且未被留出的（sft.data.heldout = {heldout}）。",
+            code="corpus_too_small",
+        )
+    own = [line.messages[:-1] for line in some(training, recipe.pairs.prompts, recipe.seed)]
+    pairs = own + (list(_pairs(added)) if added else [])
+    for stage, share in (("reward", recipe.reward.data.heldout), ("dpo", recipe.dpo.data.heldout)):
+        if all(is_apart(messages, share) for messages in pairs):
+            raise FeilunError(
+                f"Stage {stage} would have nothing to learn from: all of its {len(pairs)} pairs would be held out "
+                f"({stage}.data.heldout = {share}). Have more conversations answered (pairs.prompts = {len(own)}), or hold out less.",
+                f"阶段 {stage} 将没有可供学习的数据：全部 {len(pairs)} 对都会被留出（{stage}.data.heldout = {share}）。"
+                f"请增加回答的对话数（pairs.prompts = {len(own)}），或减小留出比例。",
+                code="corpus_too_small",
+            )
+
+
+def _conversations(recipe: PipelineRecipe, sources: list[Path]) -> list[Line]:
+    """What fine-tuning reads. Raises `FeilunError` for a line that it would stop at."""
+    lines: list[Line] = []
+    for place, line in read_lines(sources, _Example):
+        if not recipe.sft.data.takes(said(line.messages)):
+            continue
+        _check_messages(place, line.messages)
+        if not any(message.role == "assistant" and message.content for message in line.messages):
+            raise FeilunError(
+                f"{place}: there is no answer of the assistant to learn from.",
+                f"{place}：没有可供学习的助手回答。",
+                code="no_answer",
+            )
+        lines.append(line)
+    return lines
+
+
+def _check_messages(place: str, messages: list[Message]) -> None:
+    """Raises `FeilunError` for what the template of a model from nothing cannot write."""
+    try:
+        _template().render([message.model_dump() for message in messages])
+    except FeilunError as error:
+        raise FeilunError(f"{place}: {error.text.en}", f"{place}：{error.text.zh}", code=error.code) from None
+
+
+@cache
+def _template() -> ChatTemplate:
+    return ChatTemplate(CHATML, {})
+
+
+def _pairs(sources: list[Path]) -> Iterator[list[Message]]:
+    """The questions of added pairs."""
     for place, pair in read_lines(sources, _PairLine):
+        _check_messages(place, [*pair.messages, pair.chosen])
+        if not pair.messages:
+            raise FeilunError(f"{place}: there is no question.", f"{place}：没有问题。", code="bad_pairs")
         chosen, rejected = pair.chosen.content.strip(), pair.rejected.content.strip()
         if not chosen or not rejected:
             raise FeilunError(f"{place}: an answer is empty.", f"{place}：有一个回答为空。", code="bad_pairs")
@@ -84,3 +156,4 @@ def _check_pairs(sources: list[Path]) -> None:
                 f"{place}：chosen 与 rejected 的角色应为 assistant。",
                 code="bad_pairs",
             )
+        yield pair.messages

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from feilun.data.tokens import TokenDocument
 from feilun.evaluate.figures import Difference, Figure
 from feilun.evaluate.questions import Answer, Question
-from feilun.evaluate.report import Graded, Rate, rate
+from feilun.evaluate.report import Graded, Rate, rate, wilson
 from feilun.evaluate.wording import in_language
 from feilun.model import checkpoint
 from feilun.model.tokenizer import Tokenizer
@@ -119,7 +119,8 @@ class Yardstick:
 
     def compare(self, before: Measured, after: Measured, judge: RewardModel) -> list[Difference]:
         """Whose answers to the held-out prompts are better: by the reward model, and by checks that it does not know; who
-        follows more instructions; and whose answers to the questions pass. A won item counts 1, an even one 0.
+        follows more instructions; and whose answers to the questions pass. A won item counts 1, an even one 0. What there
+        is nothing to compare by is left out: no prompt was held out, there are no instructions.
         """
         names = (before.stage, after.stage)
         scored = [self._rewards(one, judge) for one in (before, after)]
@@ -209,6 +210,12 @@ def repeats(reply: Reply) -> bool:
 
 
 def winning(difference: Difference) -> Figure:
-    """The share of items that the second model wins, even ones counting half."""
-    even = difference.scored - difference.won - difference.lost
-    return Figure.of([1.0] * difference.won + [0.5] * even + [0.0] * difference.lost)
+    """The share of items that the second model wins, even ones counting half; Wilson's interval of as many wins.
+
+    Student's would have no width where all items are even. A half win that is left over widens it to both sides.
+    """
+    halves = difference.scored + difference.won - difference.lost  # two of a won item, one of an even one
+    low, high = wilson(halves // 2, difference.scored)[0], wilson(-(-halves // 2), difference.scored)[1]
+    return Figure(
+        mean=halves / 2 / difference.scored, interval=(low, high), scored=difference.scored, unscorable=0
+    )

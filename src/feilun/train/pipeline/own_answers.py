@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,22 @@ PAIRS, PROMPTS = "pairs.jsonl", "prompts.jsonl"
 
 
 class Line(BaseModel):
-    """A conversation that ends with an answer."""
+    """A conversation that can be learnt from."""
 
     messages: list[Message]
     lang: str | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it ends with a question and words of the assistant: so that it may be answered otherwise, and compared.
+
+        Fine-tuning learns from others too: a greeting that nobody asked for, an answer before an empty one.
+        """
+        if len(self.messages) < 2:
+            return False
+        *_, question, answer = self.messages
+        asked = question.role not in ("assistant", "system") and question.content.strip()
+        return bool(asked and answer.role == "assistant" and answer.content.strip())
 
     @property
     def asked(self) -> list[dict[str, str]]:
@@ -37,10 +49,18 @@ class Line(BaseModel):
 
 
 def conversations(data: ConversationsRecipe, sources: list[Path], *, apart: bool) -> list[Line]:
-    """Fine-tuning's examples: those it learns from, or those of the share ``data.heldout`` that it keeps ``apart``."""
-    lines = [line for _, line in read_lines(sources, Line) if line.messages[-1].role == "assistant"]
+    """Fine-tuning's examples that end with a question and an answer (`Line.is_answered`): those it learns from, or those of the
+    share ``data.heldout`` that it keeps ``apart``.
+    """
+    lines = [line for _, line in read_lines(sources, Line) if line.is_answered]
     taken = [line for line in lines if data.takes(said(line.messages))]
     return [line for line in taken if is_apart(line.messages, data.heldout) == apart]
+
+
+def some(training: Sequence[Line], count: int, seed: int) -> list[Line]:
+    """Those that are answered by the model itself, in their order."""
+    order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
+    return [training[int(number)] for number in order[:count]]
 
 
 def write_own_answers(
@@ -66,8 +86,7 @@ def write_own_answers(
     Raises `FeilunError` if the model at ``policy`` has nothing to say.
     """
     training = conversations(data, sources, apart=False)
-    order = np.random.Generator(np.random.PCG64([seed, len(training)])).permutation(len(training))
-    chosen: list[Line] = [training[int(number)] for number in order[:prompts]]
+    chosen = some(training, prompts, seed)
     model, tokenizer = checkpoint.load(policy, dtype).to(device), Tokenizer.load(policy)
     asked, drawn = [line.asked for line in chosen], round((1 - likeliest) * len(chosen))
     greedy = sampling.model_copy(update={"temperature": 0})

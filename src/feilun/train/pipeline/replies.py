@@ -35,7 +35,9 @@ def replies(
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> list[Reply]:
-    """One reply to each conversation, which ends with the user's message."""
+    """One reply to each conversation, which ends with the user's message; none to none."""
+    if not conversations:
+        return []
     prompts = [prompt_ids(tokenizer, messages) for messages in conversations]
     # Prompts of like length together: what is shorter is computed as far as the longest.
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from statistics import fmean
 from typing import Literal
 
 from feilun.evaluate.check_names import CHECKS
 from feilun.evaluate.report import Graded, Rate
 from feilun.jobs import Job
 from feilun.text import locale_language, say
-from feilun.train.pipeline.measure import TALKS, winning
+from feilun.train.pipeline.measure import TALKS, repeats, winning
+from feilun.train.pipeline.replies import Reply
 from feilun.train.pipeline.results import Results
 from feilun.train.report import STYLE
 
@@ -33,6 +35,7 @@ def page(results: Results, job: Job) -> str:
         _reward(results),
         f"<h2>{say('Against fine-tuning', '与微调模型相比')}</h2>",
         _wins(results),
+        _habits(results),
         f"<h2>{say('Runs', '各阶段的运行')}</h2>",
         _links(job),
         f"<h2>{say('Every answer', '全部回答')}</h2>",
@@ -154,6 +157,40 @@ def _wins(results: Results) -> str:
         say("Win rate", "胜率"),
     ]
     return table(heads, rows)
+
+
+def _habits(results: Results) -> str:
+    """How the models answer the held-out prompts. A win rate that rises together with one of these was bought by it."""
+    if not all(model.heldout for model in results.models):
+        return ""
+    rows = [
+        [
+            name_of(model.stage),
+            f"{fmean(len(reply.ids) for reply in model.heldout):.1f}",
+            *(
+                _rate(Rate(passed=sum(map(habit, model.heldout)), total=len(model.heldout)))
+                for habit in (_is_empty, _is_endless, repeats)
+            ),
+        ]
+        for model in results.models
+    ]
+    heads = [
+        say("Model", "模型"),
+        say("Tokens of an answer", "回答的 token 数"),
+        say("Empty", "空回答"),
+        say("Do not end", "未自行结束"),
+        say("Repeat themselves", "重复"),
+    ]
+    title = say("Their answers to the prompts by which they are compared:", "用于比较的留出提示的回答：")
+    return f"<p>{title}</p>{table(heads, rows)}"
+
+
+def _is_empty(reply: Reply) -> bool:
+    return not reply.text
+
+
+def _is_endless(reply: Reply) -> bool:
+    return not reply.ended
 
 
 def _links(job: Job) -> str:

@@ -33,29 +33,19 @@ from feilun.train.heldout import heldout_documents
 from feilun.train.pipeline.check import check, corpus_recipe, served_as
 from feilun.train.pipeline.measure import Measured, Yardstick
 from feilun.train.pipeline.own_answers import PAIRS, PROMPTS, conversations, write_own_answers
-from feilun.train.pipeline.recipe import BASES, EvaluateStage, PipelineRecipe
+from feilun.train.pipeline.recipe import BASES, PipelineRecipe
 from feilun.train.pipeline.report import page
 from feilun.train.pipeline.results import Results
+from feilun.train.pipeline.resume import ORDER, RESULTS, to_lose
 from feilun.train.preferences import Prompt, prompt_ids
 from feilun.train.report import write_report
 from feilun.train.reward import RewardModel
 from feilun.train.tuning import unpacked
 from feilun.workspace import MANIFEST, Manifest, Workspace, write_atomically
 
-ORDER = ("corpus", "pretrain", "sft", "pairs", "reward", "ppo", "dpo")
 MEASURED = ("pretrain", "sft", "ppo", "dpo")
 RELEASED = ("ppo", "dpo")
-RESULTS, REPORT = "results.json", "report.html"
-
-
-def begun(job: Job) -> set[str]:
-    """What may change no more in the recipe of a run: the stages that have left something, and all that those hang on."""
-    made = {str(event["part"]) for event in job.events() if event["event"] == "artifact" and "part" in event}
-    if made:
-        made |= {"kind", "name", "seed", "size"}
-    if any(event["event"] == "measured" for event in job.events()):
-        made |= {f"evaluate.{key}" for key in EvaluateStage.model_fields if key != "peers"}
-    return made | ({"evaluate"} if (job.folder / RESULTS).exists() else set())
+REPORT = "report.html"
 
 
 @dataclass
@@ -101,8 +91,15 @@ class Pipeline:
         if made is None:
             return False
         folder = self._folder(stage)
-        found = Manifest.read(folder) if (folder / MANIFEST).is_file() else None
-        if found is None:
+        found = broken = None
+        if (folder / MANIFEST).is_file():
+            try:
+                found = Manifest.read(folder)
+            except FeilunError as error:
+                broken = error
+        if broken is not None:
+            gone = (f"has no {MANIFEST} that can be read", f"的 {MANIFEST} 无法读取")
+        elif found is None:
             gone = ("is gone", "已不存在")
         elif found.id != made["id"]:
             gone = ("is of another run", "来自另一次运行")
@@ -118,7 +115,7 @@ class Pipeline:
             "before it are as they were.",
             f"阶段 {stage}：其产物 {folder} {gone[1]}。请放回，或去掉 --resume 重新开始；之前各阶段的产物未受影响。",
             code="stage_missing",
-        )
+        ) from broken
 
     def _inputs_are_ours(self, stage: str) -> None:
         """Another run of the same name may have put its own in the place of what an earlier stage left. Raises as `_done`."""
@@ -141,12 +138,25 @@ class Pipeline:
         part, folder = self._part(stage), self._folder(stage)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if stage in BASES:
-            made = make[stage](part, folder)
-            if made is not None and self.world.first:
-                write_report(part)
+            if self.world.first and to_lose(self.job, stage) is None:
+                # Nothing is learnt yet: the data that it was begun with may have been mended since.
+                for known in part.folder.glob("*.sha256"):
+                    known.unlink()
+            try:
+                made = make[stage](part, folder)
+            except (FeilunError, OSError):
+                # The curves of a stage that went wrong are those one wants to see.
+                with contextlib.suppress(OSError):
+                    self._report(part)
+                raise
+            self._report(part)
             return made
         # The others share nothing: the first process does them alone.
         return self.world.of_first(make[stage](part, folder) if self.world.first else None)
+
+    def _report(self, part: Job) -> None:
+        if self.world.first:
+            write_report(part)
 
     def _corpus(self, part: Job, folder: Path) -> Path | None:
         wanted, each = corpus_recipe(self.recipe, self.beside), local(os.cpu_count() or 1)
@@ -235,9 +245,20 @@ class Pipeline:
         )
 
     def _documents(self, tokenizer: Tokenizer) -> list[TokenDocument]:
-        """Held out of pre-training, as its own evaluations read them."""
+        """Held out of pre-training, as its own evaluations read them. Raises `FeilunError` if its token shards are not there."""
         encoder: Any = tokenizer  # whose cached properties pyright does not match with the protocol's
-        tokens = Tokens.open(self._part("pretrain").folder / "tokens", encoder)
+        folder = self._part("pretrain").folder / "tokens"
+        try:
+            tokens = Tokens.open(folder, encoder)
+        except FeilunError as error:
+            # Not in its words: they advise to make them again, which a stage that has ended does not.
+            raise FeilunError(
+                f"Stage pretrain: its token shards, by which models are measured, are gone or broken: {folder}. Put them back, or "
+                "start anew without --resume; what the stages have left is as it was.",
+                f"阶段 pretrain：用于评测模型的 token 分片已不存在或已损坏：{folder}。请放回，或去掉 --resume 重新开始；"
+                "各阶段的产物未受影响。",
+                code="stage_missing",
+            ) from error
         return heldout_documents(tokens, self.recipe.pretrain.evaluate_tokens)
 
     def _results(self) -> Results:
