@@ -14,6 +14,7 @@ from feilun.data.score.familiar import familiar
 from feilun.data.score.languages import language
 from feilun.data.score.letters import read
 from feilun.data.score.lexicons import lexicons
+from feilun.data.score.offers import offers
 from feilun.data.score.repetition import repetition
 from feilun.data.score.shape import shape
 from feilun.data.score.turned import turned
@@ -37,6 +38,7 @@ def scores(text: str, title: str, shadow: str) -> dict[str, float]:
         **shape(letters),
         **repetition(letters),
         **lexicons(letters, title),
+        "score.offers.v1": offers(letters),
         "score.turned.v1": turned(letters),
         "score.unseen.v1": known.unseen(letters) if known else float("nan"),
         "score.cohesion.v1": rare.cohesion(letters) if rare else float("nan"),
