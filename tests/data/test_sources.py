@@ -117,6 +117,11 @@ def test_half_a_character_costs_itself_alone(tmp_path: Path) -> None:
     """Of a text that was cut between the two halves of a character, as JavaScript does it."""
     save(tmp_path / "a.jsonl", '{"text": "cut \\ud83d here"}\n{"text": "whole \\ud83d\\ude00"}\n')
     assert [page.content for page in pages(tmp_path / "a.jsonl")] == ["cut \ufffd here", "whole \U0001f600"]
+    deep = '{"text": "\\ud83d", "more": ' + "[" * 99_999 + "]" * 99_999 + "}"
+    save(tmp_path / "b.jsonl", f'{deep}\n{{"text": "the next line is read"}}\n')
+    broken, after = read(tmp_path / "b.jsonl")
+    assert isinstance(broken, Failed)
+    assert isinstance(after, Raw)
 
 
 def test_what_may_not_be_read_is_said_and_the_rest_goes_on(

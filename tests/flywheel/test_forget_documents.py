@@ -202,6 +202,21 @@ def test_what_was_made_of_a_corpus_before_it_was_decided_again_is_found(world: W
     assert made.copies.shards == [again]  # those of the first are gone
 
 
+def test_an_id_is_no_path_of_the_folder_one_stands_in(
+    world: World, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made of all texts of a folder is not made of what a corpus calls so."""
+    corpus_of(world, recipe(pages))
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("一篇别的文字。\n" * 9, encoding="utf-8")
+    direct = world.workspace.path / "tokens" / "direct"
+    write_tokens(direct, read_texts(texts), Letters(), heldout=0, recipe={"sources": [str(texts)]})
+    monkeypatch.chdir(texts)
+    assert plan(world.workspace, world.store, document="tea.html").copies.shards == []
+    assert plan(world.workspace, world.store, document="a.txt").copies.shards == [direct]
+
+
 def test_a_name_that_means_several_is_refused(world: World, pages: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -21,7 +21,7 @@ import numpy as np
 
 from feilun.data import pii, samples, table
 from feilun.data.corpus import CLASSIFIER, FREQUENT, write_corpus
-from feilun.data.decide import Rule
+from feilun.data.decide import check_column
 from feilun.data.decontaminate import Index, Item, read_items
 from feilun.data.dedup import Writer, sketch
 from feilun.data.dedup.passages import hashes
@@ -84,8 +84,8 @@ def build(
     names = [f"{number:06}.parquet" for number in range(len(parts))]
     gathered, refined = ([work / stage / name for name in names] for stage in ("pages", "refined"))
     each = each or local(1)
-    work_of_all = each(gather_part, list(zip(parts, gathered, strict=True)), forgotten)
-    if not done(job, "gather", work_of_all, len(parts)):
+    gathering = each(gather_part, list(zip(parts, gathered, strict=True)), forgotten)
+    if not done(job, "gather", gathering, len(parts)):
         return None
     learnt = _classifier(recipe, gathered, work / CLASSIFIER)
     known = Known(context_of(recipe, gathered, work), work / "sketches", recipe.dedup.by)
@@ -150,7 +150,7 @@ def check_columns(recipe: CorpusRecipe, columns: Sequence[str]) -> None:
     """Raises `FeilunError` if a rule, or the choice of the best copy, asks for a score that is none of these."""
     for rule in recipe.rules:
         rule.check(columns)
-    Rule(reason="dedup.by", column=recipe.dedup.by, min=0).check(columns)
+    check_column("dedup.by", recipe.dedup.by, columns)
 
 
 def parts_of(recipe: CorpusRecipe, passed: Counter[str] | None = None) -> list[Part]:

@@ -64,13 +64,8 @@ class Rule(BaseModel):
     def check(self, columns: Collection[str]) -> None:
         """Raises `FeilunError` if one of the rule's columns is none of these."""
         for column in (self.column, self.when):
-            if column is not None and column not in columns:
-                known = ", ".join(sorted(columns))
-                raise FeilunError(
-                    f"The rule {self.reason} asks for {column}, which was not computed. There is: {known}.",
-                    f"规则 {self.reason} 需要 {column}，但未计算该列。现有：{known}。",
-                    code="no_such_column",
-                )
+            if column is not None:
+                check_column(f"rule {self.reason}", column, columns)
 
     def broken(self, columns: Mapping[str, Column], seed: int) -> NDArray[np.bool_]:
         """(documents,) bool. Raises `FeilunError` if there is no such column."""
@@ -91,6 +86,17 @@ class Rule(BaseModel):
             if wanted is not None:
                 found &= columns[name] == wanted
         return found
+
+
+def check_column(who: str, column: str, columns: Collection[str]) -> None:
+    """Raises `FeilunError` if the column that ``who`` asks for is none of these."""
+    if column not in columns:
+        known = ", ".join(sorted(columns))
+        raise FeilunError(
+            f"The recipe's {who} asks for {column}, which was not computed. There is: {known}.",
+            f"配方中的 {who} 需要 {column}，但未计算该列。现有：{known}。",
+            code="no_such_column",
+        )
 
 
 class Effect(BaseModel):

@@ -90,7 +90,7 @@ def held(corpus: Path, document: str) -> list[Held]:
 
 
 def _within(root: str, id: str, path: str) -> bool:
-    """Whether a document lies in the file or folder ``path``, or in one that ``path`` is a part of."""
+    """Whether a document is, or lies in, the file or folder ``path`` (a URL), which may be its whole source."""
     place = f"{root}/{id}"
     return path in (root, place) or place.startswith((f"{path}/", f"{path}#", f"{path}@", f"{path}~"))
 
@@ -151,13 +151,12 @@ def unfinished(workspace: Path, document: str, found: Sequence[Held]) -> list[Pa
 
 
 def _stands_in(part: Path, document: str, names: Set[Named], path: str) -> bool:
+    """Whether a part of a build has the document. Where its sources lie is not known here: the end of a path has to do."""
     known = table.columns([part], ["source", "id", "url"])
     return any(
         (source, id) in names
         or document in (id, f"{source}/{id}", url)
-        or path.endswith(
-            f"/{re.split('[#@~]', id)[0]}"
-        )  # of a build that is not done no source is known here
+        or path.endswith(f"/{re.split('[#@~]', id)[0]}")
         for source, id, url in zip(*known.values(), strict=True)
     )
 

@@ -32,8 +32,7 @@ def columns_of(raws: Iterable[Raw], quality: Callable[[str], float] | None) -> d
 
 def _refined(raw: Raw, context: Context) -> Page:
     page = gather(raw)
-    if not page.reason:
-        refine(page, context)
+    refine(page, context)
     return page
 
 

@@ -58,7 +58,10 @@ def came_of(graph: Graph, document: str, found: Copies) -> list[Node]:
     folders = {str(one.corpus) for one in found.held if one.kept}
     holding = [node.id for node in graph.nodes.values() if folders & set(node.facts.get("folders", ()))]
     before = [node.id for node in graph.reach(holding, "up") if node.kind in ("corpus", "file")]
-    sources = [node.id for node in graph.nodes.values() if is_of(node, document)]
+    # The id of a document of a corpus is no path, though a file here could be called so.
+    path = Path(document).expanduser()
+    meant = not found.held or path.is_absolute() or path.exists()
+    sources = [node.id for node in graph.nodes.values() if meant and is_of(node, document)]
     # Of a corpus it is known what is in it; of what was made of a folder directly, only that it lies there.
     direct = [
         id for source in sources for id in graph.next(source, "down") if graph.nodes[id].kind != "corpus"

@@ -120,7 +120,7 @@ def _without_surrogates(line: bytes) -> bytes:
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         record = orjson.loads(line if b"\\ud" not in line.lower() else _without_surrogates(line))
-    except (orjson.JSONDecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise Fault("broken", f"The line is no JSON: {error}.", f"该行不是 JSON：{error}。") from None
     if not isinstance(record, dict):
         raise Fault("broken", "The line is no JSON object.", "该行不是 JSON 对象。")
