@@ -38,6 +38,7 @@ DAMAGED = st.lists(DAMAGE | st.characters(), max_size=40).map("".join)
 @example("", "&amp;amp;amp;#38;nbsp;")
 @example("", "，，\u200b，,,。")
 @example("", "e\u200b\u0301")
+@example("百家乐,&amp;汉,```", "汉&amp;```")
 def test_any_text_is_mended_once_and_never_grows(title: str, text: str) -> None:
     found = repair(title, text)
     assert len(found.text) <= len(text)

@@ -85,18 +85,19 @@ def repair(title: str, text: str) -> Repaired:
 
     Where there is no title the text's first line is taken for one, as far as it is hijacked.
     """
-    new_text, edits = _settle(text[:_LONGEST], _IN_TEXT)
-    new_text += text[_LONGEST:]
+    head, tail = text[:_LONGEST], text[_LONGEST:]
+    new_text, edits = _settle(head, _IN_TEXT)
     new_title, title_edits = _settle(title, _IN_TITLE)
-    cut = hijacked(new_title, new_text)
-    if cut:
-        cut.reverse()
-        new_title = replay(new_title, cut)
-        title_edits += cut
+    # What is cut may have been why the rest of the line was left alone, so that the rest is mended once more.
+    while cut := hijacked(new_title, new_text + tail):
+        new_title = _applied(cut, new_title, title_edits)
+        new_title, more = _settle(new_title, _IN_TITLE)
+        title_edits += more
     while not new_title and (cut := hijacked_head(new_text)):
-        cut.reverse()
-        new_text = replay(new_text, cut)
-        edits += cut
+        new_text = _applied(cut, new_text, edits)
+        new_text, more = _settle(new_text, _IN_TEXT)
+        edits += more
+    new_text += tail
     read = list(takewhile(lambda edit: edit.cause in ("entity", "mojibake"), edits))
     shifted = shifted_score(replay(text[:_LONGEST], read) + text[_LONGEST:] if read else text)
     return Repaired(new_title, new_text, edits, title_edits, shifted)
@@ -110,13 +111,18 @@ def _settle(text: str, repairs: tuple[_Repair, ...]) -> tuple[str, list[Edit]]:
         for propose, _ in repairs:
             edits = propose(text) if needed & _BITS[propose] else []
             if edits:
-                edits.reverse()
-                text = replay(text, edits)
+                text = _applied(edits, text, receipt)
                 needed = _needed(text)
-                receipt += edits
         if len(receipt) == before:
             break
     return text, receipt
+
+
+def _applied(edits: list[Edit], text: str, receipt: list[Edit]) -> str:
+    """The text after edits in the order of the text; the receipt gets them from the last to the first."""
+    edits.reverse()
+    receipt += edits
+    return replay(text, edits)
 
 
 def _needed(text: str) -> int:
