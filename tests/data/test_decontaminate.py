@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from feilun.data import decontaminate
 from feilun.data.decontaminate import Hit, Index, Item, read_items, remainder
+from feilun.data.repair.script import simplified
 from feilun.text import FeilunError
 
 ZH = "某工厂有甲乙两条流水线，甲线每小时生产零件四十个，乙线每小时生产零件五十五个，两线同时开工六小时共生产多少个？"
@@ -116,9 +117,10 @@ def test_as_sets_of_13_grams(question: list[str], text: list[str]) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=200))
+@example("0:0:0\u30400\u30400𠀀𧦝0")
 def test_any_text_goes_through_and_contains_itself(text: str) -> None:
     index = one(text)
-    found = index.find(text)
+    found = index.find(simplified(text))
     assert bool(found) == (index.short["set"] == 0)
     assert all(0 <= hit.start < hit.end <= len(text) for hit in found)
 
