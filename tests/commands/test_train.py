@@ -16,7 +16,7 @@ import pytest
 from tests.forks import environment, fork, run_feilun
 
 from feilun.cli import main
-from feilun.commands import train as command
+from feilun.commands import stage
 from feilun.jobs import Job, list_jobs
 from feilun.model import checkpoint
 from feilun.model.chat_template import CHATML
@@ -359,7 +359,7 @@ def test_a_template_that_refuses_a_conversation_is_told_with_file_and_line(
 def test_a_full_disk_leaves_the_report(tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(PRETRAIN)
-    asked = command.Asked(recipe, [texts], None, None, False)
+    asked = stage.AskedStage(recipe, [texts], None, None, False)
     workspace = Workspace(tmp_path / "w")
     job = asked.job(workspace, resume=False)
 
@@ -367,7 +367,7 @@ def test_a_full_disk_leaves_the_report(tmp_path: Path, texts: Path, monkeypatch:
         job.emit("step", step=1, steps=6, loss=5.0, tokens=9, memory_mb=1.0)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full")
 
-    monkeypatch.setattr(command, "_run", fill)
+    monkeypatch.setattr(stage, "_run", fill)
     with pytest.raises(OSError, match="No space"), job.running():
         asked.run(job, workspace, World())
     assert "<svg" in (job.folder / "report.html").read_text(encoding="utf-8")

@@ -346,7 +346,7 @@ def test_two_processes_learn_what_one_does(kind: str, more: str, workspace: Path
 
 @pytest.mark.parametrize("name", ["reward", "dpo", "kto", "ppo", "grpo"])
 def test_the_shipped_recipes_are_valid(name: str, workspace: Path) -> None:
-    from feilun.commands.train import _read
+    from feilun.commands.stage import _read
 
     assert _read(shipped(f"train/{name}.toml"), {}).name == name
 

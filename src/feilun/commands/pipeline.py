@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job, list_jobs
-from feilun.recipe import differences, flat, read_recipe
-from feilun.text import FeilunError, Text
+from feilun.recipe import differences, read_recipe
+from feilun.text import Text
+from feilun.train.may_change import UNDER_WAY, other_recipe
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,24 +21,10 @@ if TYPE_CHECKING:
 
 KIND = "pipeline"
 
-MAY_CHANGE = (
-    "run.steps",
-    "optimiser.lr",
-    "optimiser.muon_lr",
-    "optimiser.clip",
-    "optimiser.warmup",
-    "rollout.penalty",
-    "rollout.most",
-)
-"""What a recipe of one stage may say otherwise when a run goes on: how long it is, and what is advised when it has gone wrong."""
-
-UNDER_WAY = (*MAY_CHANGE, "samples", "run.save_every", "run.evaluate_every", "run.keep")
-"""The same of a pipeline's stage that has checkpoints already, and on what no weights depend."""
-
 
 @dataclass(frozen=True)
 class AskedPipeline:
-    """What the command line asks for: as `feilun.commands.train.Asked`, of all stages."""
+    """What the command line asks for: every stage. See `feilun.commands.train.Work`."""
 
     beside: Path
     """The recipe's folder."""
@@ -90,18 +76,10 @@ class AskedPipeline:
         if found is None:
             return Job.create(runs, KIND, self.wanted.name, asked)
         changed, made = differences(found.record.recipe, self.wanted), made_by(found)
-        before = dict(flat(found.record.recipe))
         for key in changed:
             why = _refusal(found, key, made)
             if why is not None:
-                was = json.dumps(before.get(key), ensure_ascii=False)  # null: it was not there
-                raise FeilunError(
-                    f"The run {found.id} was begun with another recipe: {key} is not what it was ({was}). {why.en} "
-                    "Put it back, or start anew without --resume.",
-                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变（原为 {was}）。{why.zh}"
-                    "请改回，或去掉 --resume 重新开始。",
-                    code="other_recipe",
-                )
+                raise other_recipe(found, key, found.record.recipe, why)
         for stage in ORDER:
             keys = [key.removeprefix(f"{stage}.") for key in changed if key.startswith(f"{stage}.")]
             if keys := [key for key in keys if key not in UNDER_WAY]:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from feilun.commands import launch
 from feilun.commands.corpus import found
 from feilun.commands.extras import need_train, quick_imports
-from feilun.commands.jobs import follow, job_to_resume, running, tell_stopped
-from feilun.commands.pipeline import KIND, MAY_CHANGE, AskedPipeline
-from feilun.commands.verifier import share_of_checks
+from feilun.commands.jobs import follow, running, tell_stopped
+from feilun.commands.pipeline import KIND, AskedPipeline
+from feilun.commands.stage import AskedStage, kind_of
 from feilun.jobs import Job
-from feilun.recipe import differences, find_recipe, read_recipe
+from feilun.recipe import find_recipe
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
 
 if TYPE_CHECKING:  # PyTorch is imported by those who train only
     from feilun.commands.planned import Planned
     from feilun.train.distributed import World
-    from feilun.train.recipe import PretrainRecipe, Recipe
+    from feilun.train.recipe import PretrainRecipe
 
 HELP = say(
     "Train what a recipe says. Killed or stopped (Ctrl+C), it goes on with --resume.\n\n"
@@ -197,8 +194,8 @@ def _asked(
     max_steps: int | None,
     resume: bool,
     workspace: Workspace,
-) -> Asked | AskedPipeline:
-    if _kind(recipe) == KIND:
+) -> AskedStage | AskedPipeline:
+    if kind_of(recipe) == KIND:
         if max_steps is not None:
             raise FeilunError(
                 "A pipeline runs to its end: --max-steps is for recipes of one stage.",
@@ -212,12 +209,12 @@ def _asked(
             f"{recipe} 没有规模可选：--size 用于流水线，例如 recipes/speedrun.toml。",
             code="no_sizes",
         )
-    asked = Asked(recipe.absolute(), [path.absolute() for path in sources], name, max_steps, resume)
+    asked = AskedStage(recipe.absolute(), [path.absolute() for path in sources], name, max_steps, resume)
     asked.wanted()  # which says what is wrong before anything is begun
     return asked
 
 
-def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_json: bool) -> None:
+def _dry(asked: AskedStage | AskedPipeline, processes: int, workspace: Workspace, as_json: bool) -> None:
     from feilun.commands.dry_run import show_dry_run
 
     pretraining, device = asked.pretraining, "here"
@@ -233,7 +230,7 @@ def _dry(asked: Asked | AskedPipeline, processes: int, workspace: Workspace, as_
     show_dry_run(pretraining, device, processes, workspace, as_json=as_json)
 
 
-def _planned(asked: Asked | AskedPipeline, workspace: Workspace, *, quiet: bool) -> Planned | None:
+def _planned(asked: AskedStage | AskedPipeline, workspace: Workspace, *, quiet: bool) -> Planned | None:
     """Say what a run on this machine's processor will take; None on a GPU, whose speed nobody has measured. Raises
     `FeilunError` if the machine cannot hold the model by far.
     """
@@ -245,7 +242,7 @@ def _planned(asked: Asked | AskedPipeline, workspace: Workspace, *, quiet: bool)
         return None
     if asked.pretraining is None:
         return None
-    recipe, whole = asked.pretraining.model_dump(mode="json"), isinstance(asked, Asked)
+    recipe, whole = asked.pretraining.model_dump(mode="json"), isinstance(asked, AskedStage)
     plan = Planned(recipe, workspace.path, whole=whole)
     plan.check()
     if quiet:
@@ -264,95 +261,6 @@ def _tell_left_out(job: Job) -> None:
                 f"跳过无法读取的内容 {event['count']} 处；第一处：{event['first_zh']}",
             )
             typer.echo(said, err=True)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for."""
-
-    recipe: Path
-    sources: list[Path]
-    name: str | None
-    max_steps: int | None
-    resume: bool
-    """Whether it goes on: with the data that it was begun with, if none are named."""
-
-    def wanted(self) -> Recipe:
-        """The recipe, as changed on the command line. Raises `FeilunError` if there is something wrong with it, or no data."""
-        wanted = _read(self.recipe, {"name": self.name, "run.steps": self.max_steps})
-        if not self.resume:
-            self.data(wanted.data.sources)
-        return wanted
-
-    def data(self, named: Sequence[str]) -> list[Path]:
-        """The files and folders to learn from: those of the command line, else those ``named``. Raises `FeilunError` for
-        one that is not there, or if there are none.
-        """
-        sources = self.sources or [_beside(self.recipe, path) for path in named]
-        missing = next((path for path in sources if not path.exists()), None)
-        if missing is not None or not sources:
-            raise FeilunError(
-                f"There is no data at {missing}: name a file or folder with --source."
-                if missing
-                else "There is no data: give --source.",
-                f"{missing} 处没有数据：请用 --source 指定文件或文件夹。"
-                if missing
-                else "没有数据：请用 --source 指定。",
-                code="no_text",
-            )
-        return sources
-
-    def job(self, workspace: Workspace, resume: bool) -> Job:
-        """A new job, or the one to go on with. Raises `FeilunError` if that was begun with another recipe: only `MAY_CHANGE`."""
-        wanted, runs = self.wanted(), workspace.path / "runs"
-        found = job_to_resume(runs, wanted.kind, wanted.name) if resume else None
-        before = dict(found.record.recipe) if found else wanted.model_dump(mode="json")
-        named = before["data"]["sources"]
-        before["data"] = {**before["data"], "sources": [str(_beside(self.recipe, path)) for path in named]}
-        wanted.data.sources = [str(path) for path in self.data(named)]
-        asked = wanted.model_dump(mode="json")
-        if found is None:
-            return Job.create(runs, wanted.kind, wanted.name, asked)
-        changed = differences(before, wanted)
-        for key in changed:
-            if key not in MAY_CHANGE:
-                raise FeilunError(
-                    f"The run {found.id} was begun with another recipe: {key} is not what it was. Put it back, or start anew "
-                    f"without --resume. What may change: {', '.join(MAY_CHANGE)}.",
-                    f"运行 {found.id} 开始时的配方与现在不同：{key} 已改变。请改回，或去掉 --resume 重新开始。可以改变的有："
-                    f"{'、'.join(MAY_CHANGE)}。",
-                    code="other_recipe",
-                )
-        if changed:
-            found.change(asked)
-        return found
-
-    def run(self, job: Job, workspace: Workspace, world: World) -> Path | None:
-        from feilun.train.report import write_report
-
-        def report() -> None:
-            if world.first:
-                job.emit("report", path=str(write_report(job)))
-
-        try:
-            made = _run(self.wanted(), self, job, workspace, world)
-        except (FeilunError, OSError):
-            # The curves of a run that went wrong are those one wants to see.
-            with contextlib.suppress(OSError):
-                report()
-            raise
-        report()
-        return made
-
-    def made(self, job: Job, workspace: Workspace) -> Path:
-        return workspace.path / "models" / job.record.name
-
-    @property
-    def pretraining(self) -> PretrainRecipe | None:
-        from feilun.train.recipe import PretrainRecipe
-
-        wanted = self.wanted()
-        return wanted if isinstance(wanted, PretrainRecipe) else None
 
 
 def work(
@@ -374,78 +282,3 @@ def work(
         with running(job, show):
             made = asked.run(job, workspace, world)
         return job, made
-
-
-def _read(recipe: Path, changes: dict[str, Any]) -> Recipe:
-    from feilun.train import recipe as known
-
-    kinds: dict[str, type[Recipe]] = {
-        "pretrain": known.PretrainRecipe,
-        "sft": known.SftRecipe,
-        "reward": known.RewardRecipe,
-        "dpo": known.DpoRecipe,
-        "kto": known.KtoRecipe,
-        "ppo": known.PpoRecipe,
-        "grpo": known.GrpoRecipe,
-    }
-    kind = _kind(recipe)
-    if kind not in kinds:
-        raise FeilunError(
-            f"{recipe}: kind: '{kind}' is not known; known: {', '.join(kinds)}.",
-            f"{recipe}：kind：没有“{kind}”；可用：{'、'.join(kinds)}。",
-            code="recipe_invalid",
-        )
-    return read_recipe(recipe, kinds[kind], changes)
-
-
-def _run(wanted: Recipe, asked: Asked, job: Job, workspace: Workspace, world: World) -> Path | None:
-    from feilun.train import prefer, pretrain, recipe, reinforce, sft
-
-    folder = workspace.path / "models" / wanted.name
-    sources = asked.data(job.record.recipe["data"]["sources"])
-    if isinstance(wanted, recipe.PretrainRecipe):
-        if wanted.tokenizer.folder is not None:
-            wanted.tokenizer.folder = str(_made(asked.recipe, wanted.tokenizer.folder, workspace))
-        return pretrain.pretrain(wanted, sources, job, folder, world)
-    with world.first_before_others():
-        base = _base(asked.recipe, wanted.base, workspace)
-    adapter = _made(asked.recipe, wanted.adapter, workspace) if wanted.adapter else None
-    if isinstance(wanted, recipe.SftRecipe):
-        return sft.fine_tune(wanted, base, sources, job, folder, world, adapter=adapter)
-    if isinstance(wanted, recipe.RewardRecipe):
-        return prefer.train_reward(wanted, base, sources, job, folder, world, adapter=adapter)
-    if isinstance(wanted, recipe.DpoRecipe | recipe.KtoRecipe):
-        return prefer.prefer(wanted, base, sources, job, folder, world, adapter=adapter)
-    reward = share_of_checks if wanted.reward == "checks" else _made(asked.recipe, wanted.reward, workspace)
-    return reinforce.reinforce(wanted, base, sources, job, folder, world, adapter=adapter, reward=reward)
-
-
-def _base(recipe: Path, base: str, workspace: Workspace) -> Path:
-    """Where the base model lies: a path beside the recipe, the name of one trained here, or a source that is fetched."""
-    path = _made(recipe, base, workspace)
-    if path.exists():
-        return path
-    from feilun.registry import Release
-    from feilun.registry.sources import ensure, normalise
-
-    return ensure(Release(name="base", source=normalise(base)))
-
-
-def _made(recipe: Path, path: str, workspace: Workspace) -> Path:
-    """A path beside the recipe; or, where there is none, what a run of that name has made in the workspace."""
-    beside, made = _beside(recipe, path), workspace.path / "models" / path
-    return made if made.exists() and not beside.exists() else beside
-
-
-def _beside(recipe: Path, path: str) -> Path:
-    return (recipe.parent / path).resolve()
-
-
-def _kind(recipe: Path) -> str:
-    try:
-        return str(tomllib.loads(recipe.read_text(encoding="utf-8-sig")).get("kind"))
-    except (OSError, ValueError):
-        from feilun.train.recipe import PretrainRecipe
-
-        read_recipe(recipe, PretrainRecipe)  # which says what is wrong with the file
-        raise

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,10 +108,10 @@ def _set_up_sqlite(engine: sqlalchemy.Engine) -> None:
     def configure(connection: sqlite3.Connection, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        _log_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")  # a commit is on disk, also after a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA busy_timeout=10000")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -118,6 +119,22 @@ def _set_up_sqlite(engine: sqlalchemy.Engine) -> None:
         # A transaction that will write takes the lock at once: upgrading later may fail half-way.
         write = connection.get_execution_options().get("write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _log_ahead(cursor: sqlite3.Cursor) -> None:
+    """Have a write-ahead log. Where two processes make the first one of a database, SQLite does not let either wait for the
+    other, whatever its timeout: the one that is refused tries again.
+    """
+    last = time.monotonic() + 10
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > last:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _migrate(engine: sqlalchemy.Engine) -> None:
