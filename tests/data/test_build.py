@@ -17,6 +17,7 @@ from tests.forks import environment, run_feilun
 
 from feilun.commands.corpus_sources import with_sources
 from feilun.data.build import KIND, build, grouped
+from feilun.data.decide import Rule
 from feilun.data.recipe import CorpusRecipe
 from feilun.data.sources import Split
 from feilun.data.why import documents, why
@@ -219,6 +220,19 @@ def test_a_file_of_the_same_size_that_changed_is_another(pages: Path, tmp_path: 
     file.write_text(file.read_text("utf-8").replace("水塔", "水库"), encoding="utf-8")
     with job.running(), pytest.raises(FeilunError, match="changed since"):
         build(wanted, job, tmp_path / "corpus")
+
+
+def test_a_build_goes_on_by_the_recipe_that_it_began_with(pages: Path, tmp_path: Path) -> None:
+    wanted = with_sources(CorpusRecipe(kind="corpus", name="x"), pages, [str(pages)])
+    job = Job.create(tmp_path / "runs", KIND, wanted.name, wanted.model_dump(mode="json"))
+    with job.running():
+        job.stop()
+        assert build(wanted, job, tmp_path / "corpus") is None
+    other = wanted.model_copy(update={"rules": [Rule(reason="short", column="score.units.v1", min=50)]})
+    with job.running(), pytest.raises(FeilunError, match="or the recipe have changed since"):
+        build(other, job, tmp_path / "corpus")
+    with job.running():
+        assert build(wanted, job, tmp_path / "corpus") == tmp_path / "corpus"
 
 
 def test_what_is_resumed_has_the_recipe_it_was_begun_with(pages: Path, tmp_path: Path) -> None:

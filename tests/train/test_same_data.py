@@ -162,7 +162,7 @@ def test_a_run_of_an_older_feilun_goes_on(tokenizer: Tokenizer, tmp_path: Path) 
     assert go() == tmp_path / "made"
 
 
-@pytest.mark.parametrize("kind", ["reward", "dpo", "kto"])
+@pytest.mark.parametrize("kind", ["sft", "reward", "dpo", "kto"])
 def test_answers_that_are_longer_than_what_the_model_reads_are_refused(
     kind: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ def build(
     ``each`` says where the work of the parts is done (default: in this process). ``forgotten``: documents that are left out
     (`feilun.data.forgotten`).
 
-    Raises `FeilunError` if a source is missing or has changed since the build began, or a worker dies.
+    Raises `FeilunError` if a source is missing, sources or recipe have changed since the build began, or a worker dies.
     """
     work = job.folder / "work"
     if made_by(job, folder):
@@ -74,11 +74,11 @@ def build(
     passed: Counter[str] = Counter()
     parts = parts_of(recipe, passed)
     _check(recipe)
-    said = hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    if not same_as_before(work, said):
+    of = f"{recipe.model_dump_json()}\n{parts!r}"
+    if not same_as_before(work, hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()):
         raise FeilunError(
-            "The sources have changed since this build began. Put them back, or start anew without --resume.",
-            "自构建开始以来数据源已变化。请改回，或去掉 --resume 重新开始。",
+            "The sources or the recipe have changed since this build began. Put them back, or start anew without --resume.",
+            "自构建开始以来数据源或配方已变化。请改回，或去掉 --resume 重新开始。",
             code="sources_changed",
         )
     names = [f"{number:06}.parquet" for number in range(len(parts))]

@@ -16,7 +16,6 @@ from torch import Tensor
 from feilun.jobs import Job
 from feilun.model import checkpoint
 from feilun.model.lora import merge
-from feilun.text import Text
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.dpo import Dpo, Kto
@@ -83,7 +82,7 @@ def prefer(
         judged = partial(_thumbs_right, aside)
         facts = {"label": torch.tensor([thumb.label for thumb in thumbs])}
         objective = Kto(recipe.beta, good=recipe.good, bad=recipe.bad, world=world)
-    _check_room(tuned, [*(side for pair in train for side in pair), *held])
+    tuned.check_lengths(side.ids for side in [*(side for pair in train for side in pair), *held])
     _check_unchanged(job, known, [*sources, *heldout], world)
     dtype, pad_id = recipe.run.torch_dtype, tuned.tokenizer.pad_id
     with world.first_before_others():
@@ -141,7 +140,7 @@ def train_reward(
     objective = BradleyTerry(centre=recipe.centre, length=recipe.length, world=world)
     trainer = _trainer(tuned, sides, facts, objective, job, world, too_long)
     held = [side for pair in apart for side in (pair.chosen, pair.rejected)]
-    _check_room(tuned, [*(side for pair in sides for side in pair), *held])
+    tuned.check_lengths(side.ids for side in [*(side for pair in sides for side in pair), *held])
     _check_unchanged(job, [*_known(pairs), *_known(apart)], sources, world)
 
     def evaluate(step: int) -> None:
@@ -185,14 +184,6 @@ def _check_unchanged(
     """
     found = digest((side.ids, [side.begin, known]) for side, known in sides)
     check_same_data(job, "examples.sha256", found, changed_in(sources), world)
-
-
-def _check_room(tuned: Tuned, sides: Sequence[Side]) -> None:
-    lower = Text(
-        "Lower run.length to {most} or less: what is longer is then left out",
-        "请将 run.length 降至不超过 {most}，更长的数据会被略去",
-    )
-    tuned.check_room(max(len(side.ids) for side in sides), lower)
 
 
 def _trainer(

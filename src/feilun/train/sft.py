@@ -61,6 +61,7 @@ def fine_tune(
     tuned.check_same_base(job, world)
     model, tokenizer, run, dtype = tuned.model, tuned.tokenizer, recipe.run, recipe.run.torch_dtype
     train, heldout, too_long = read_examples(recipe.data, sources, tokenizer, length=run.length)
+    tuned.check_lengths(example.ids for example in (*train, *heldout))
     _check_unchanged(job, [*train, *heldout], sources, world)
     if tuned.lora:
         restrict(model, recipe.learns, recipe.above)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ class Tuned:
             f"{'、'.join(named)} 中的权重已被替换",
         )
         check_same_data(job, "base.sha256", " ".join(self.contents), changed, world)
+
+    def check_lengths(self, texts: Iterable[Sequence[int]]) -> None:
+        """`check_room` for what `run.length` limits."""
+        lower = Text(
+            "Lower run.length to {most} or less: what is longer is then left out",
+            "请将 run.length 降至不超过 {most}，更长的数据会被略去",
+        )
+        self.check_room(max(map(len, texts), default=0), lower)
 
     def check_room(self, tokens: int, advice: Text) -> None:
         """Raises `FeilunError` if ``tokens``, of the longest text that will be read, are more than the model can read.
