@@ -38,7 +38,7 @@ from feilun.model.transformer import Transformer
 from feilun.train.dpo import Dpo
 from feilun.train.experience import Drawn, Rollouts
 from feilun.train.judges import ByModel
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import Trainer
 from feilun.train.memory import keep_freed_memory
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.pairs import Pairs
@@ -47,6 +47,7 @@ from feilun.train.preferences import Prompt, Side
 from feilun.train.recipe import RolloutRecipe
 from feilun.train.reward import RewardModel
 from feilun.train.rollout import Sampling, sample
+from feilun.train.run_recipe import RunRecipe
 
 PAIRS, DPO_PROMPT, DPO_ANSWER = 4, 64, 192
 ROWS, PPO_PROMPT, PPO_ANSWER, EPOCHS = 16, 64, 64, 2

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.train.distributed import World
-from feilun.train.loop import RunRecipe, prepare
+from feilun.train.loop import prepare
+from feilun.train.run_recipe import RunRecipe
 
 ROWS, LENGTH, VOCABULARY = 8, 512, 8192
 SHAPES = {"small": (384, 6, 6, 1024), "large": (512, 10, 8, 1376)}

@@ -109,7 +109,7 @@ def best_dtype(wanted: Any) -> tuple[str, int]:
     """The type that products are computed in here, and the number of threads. torch is not needed before."""
     import torch
 
-    from feilun.train.loop import RunRecipe
+    from feilun.train.run_recipe import RunRecipe
 
     return str(RunRecipe(dtype=wanted).torch_dtype).removeprefix("torch."), torch.get_num_threads()
 

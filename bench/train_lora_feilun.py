@@ -20,10 +20,11 @@ from feilun.model.tokenizer import Tokenizer
 from feilun.model.transformer import Transformer
 from feilun.train.batches import Examples
 from feilun.train.conversations import read_examples
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import Trainer
 from feilun.train.memory import peak_memory_mb
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.recipe import ConversationsRecipe
+from feilun.train.run_recipe import RunRecipe
 
 NEVER = 10**9
 

@@ -34,8 +34,9 @@ import torch
 from train_contestants import CONTESTANTS, LENGTH, ROWS, SHAPES, Setting, Step, config_of
 from train_facts import Bar, about, lines, print_json, progress, show, worker
 
-from feilun.train.loop import RunRecipe, matmul_peak
+from feilun.train.loop import matmul_peak
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
+from feilun.train.run_recipe import RunRecipe
 
 OURS_TO_ALL, OURS_TO_UNCOMPILED, OURS_MFU = 1.15, 1.35, 0.68
 ALONE_STEPS = 3

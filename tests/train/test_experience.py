@@ -27,13 +27,14 @@ from feilun.train.batches import NotDrawn
 from feilun.train.experience import Drawn, Rollouts
 from feilun.train.grpo import Grpo
 from feilun.train.judges import Judge
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import Trainer
 from feilun.train.objectives import Objective
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.ppo import Ppo, experience
 from feilun.train.preferences import Prompt
 from feilun.train.recipe import RolloutRecipe
 from feilun.train.rollout import Answer, Sampling, sample
+from feilun.train.run_recipe import RunRecipe
 from feilun.train.state import checkpoints, learning_weights
 
 STOP, ARMS, VOCAB = 1, (7, 10, 13), 16

@@ -26,9 +26,11 @@ from feilun.model.config import ModelConfig
 from feilun.model.transformer import Transformer
 from feilun.text import FeilunError
 from feilun.train.distributed import World
-from feilun.train.loop import RunRecipe, Trainer, _spiked  # pyright: ignore[reportPrivateUsage]
+from feilun.train.divergence import spiked
+from feilun.train.loop import Trainer
 from feilun.train.optim import OptimiserRecipe, learning_rate
 from feilun.train.packed import PackedRows
+from feilun.train.run_recipe import RunRecipe
 from feilun.train.state import checkpoints
 
 
@@ -300,7 +302,7 @@ def test_what_is_evaluated_is_not_compiled(tmp_path: Path) -> None:
     ],
 )
 def test_what_counts_as_diverged(losses: list[float], diverged: bool) -> None:
-    assert _spiked(losses) == diverged
+    assert spiked(losses) == diverged
 
 
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:

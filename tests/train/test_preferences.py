@@ -27,7 +27,7 @@ from feilun.train.before import Before
 from feilun.train.conversations import read_examples
 from feilun.train.dpo import Dpo, Kto, answer_logprobs
 from feilun.train.judges import ByVerifier, repeated, signs_of_hacking
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import Trainer
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.pairs import Pairs, padded, with_strangers
 from feilun.train.ppo import Controller
@@ -45,6 +45,7 @@ from feilun.train.recipe import ConversationsRecipe
 from feilun.train.reference import kept_logprobs, logprobs
 from feilun.train.reward import BradleyTerry, scores
 from feilun.train.rollout import Answer
+from feilun.train.run_recipe import RunRecipe
 from feilun.train.state import checkpoints
 
 

@@ -16,8 +16,9 @@ from feilun.model.lora import Lora, adapter_state, attach
 from feilun.model.transformer import Transformer
 from feilun.train.batches import Examples
 from feilun.train.distributed import World, gathered, joined
-from feilun.train.loop import RunRecipe, Trainer
+from feilun.train.loop import Trainer
 from feilun.train.optim import OptimiserRecipe
+from feilun.train.run_recipe import RunRecipe
 
 LORA = Lora(rank=4, alpha=8)
 

@@ -106,7 +106,6 @@ class Stage:
 
     def _recipe(self, base: str, name: str) -> SftRecipe | DpoRecipe | KtoRecipe:
         from feilun.model.lora import Lora
-        from feilun.train.loop import RunRecipe
         from feilun.train.recipe import (
             ConversationsRecipe,
             DataRecipe,
@@ -115,6 +114,7 @@ class Stage:
             KtoRecipe,
             SftRecipe,
         )
+        from feilun.train.run_recipe import RunRecipe
 
         turn, steps, data = self.recipe, self.steps, DataRecipe(heldout=0)
         wanted = turn.train

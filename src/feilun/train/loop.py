@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
-from statistics import mean, median
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch._functorch import config as functorch
 from torch.distributed.tensor import DTensor
@@ -24,70 +22,18 @@ from feilun.model.transformer import Transformer
 from feilun.text import FeilunError, Text
 from feilun.train.batches import Batches, NotDrawn, StepBatches
 from feilun.train.distributed import World, shard
+from feilun.train.divergence import SEEN, high, spiked, steps_ago
 from feilun.train.flops import counted
 from feilun.train.left import after_leap, after_rollout, newest
 from feilun.train.memory import keep_freed_memory, peak_memory_mb
 from feilun.train.objectives import NextToken, Objective, Telling, Watching
 from feilun.train.optim import OptimiserRecipe, Optimisers, learning_rate
+from feilun.train.run_recipe import RunRecipe
 from feilun.train.state import checkpoints, learning_weights, load_state, save_state
-from feilun.validation import invalid
-
-SPIKE_NATS, SPIKE_STEPS, SPIKE_AFTER = 2.0, 5, 20
-"""A run has diverged when the mean loss of so many steps is so much above the median of as many before them. One step
-says little: a micro-batch of a few short answers is easily two nats above the others. Before there are so many, twice as much
-above the first loss is what counts."""
-
-LEAP_TIMES, LEAP_NATS = 3.0, 30.0
-"""Of the first steps one is enough whose loss is so many times the first one's and so much more: a model that has not learnt
-anything yet is at ln(vocabulary), some twelve nats."""
 
 KEPT = 0.9
 """Share of the activations that a compiled model keeps; what is cheap to compute again makes the rest. It took a quarter
 off the peak memory of a small model's step."""
-
-
-class RunRecipe(BaseModel):
-    """How long, in which precision, and how often it is looked at and saved."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    steps: int | None = Field(default=None, gt=0)
-    """Of the optimiser; fine-tuning counts epochs instead."""
-    rows: int = Field(default=8, gt=0)
-    """Rows of a micro-batch, over all processes."""
-    length: int = Field(default=512, gt=1)
-    """Tokens of a row."""
-    accumulate: int = Field(default=1, gt=0)
-    """Micro-batches of a step."""
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """What products are computed in; weights are float32. ``auto``: bfloat16 where the processor has it."""
-    compile: Literal["none", "blocks", "full"] = "none"
-    """torch.compile: pays after some minutes (a minute of compiling for 15 to 20% more speed on a CPU)."""
-    recompute: bool = False
-    """Compute activations again in the backward pass: less memory, a third more work."""
-    evaluate_every: int = Field(default=200, gt=0)
-    save_every: int = Field(default=200, gt=0)
-    keep: int = Field(default=2, gt=0)
-    """Checkpoints kept."""
-
-    @model_validator(mode="after")
-    def _row_is_worth_it(self) -> Self:
-        if self.rows * self.length * self.accumulate < 2:
-            raise invalid("a step needs at least two tokens", "每步至少需要两个词元")
-        return self
-
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        if self.dtype == "auto":
-            return torch.bfloat16 if _has_bfloat16() else torch.float32
-        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
-
-
-def _has_bfloat16() -> bool:
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    # Elsewhere bfloat16 is emulated, and slower than float32.
-    return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())  # pyright: ignore[reportPrivateUsage]
 
 
 class Memory(Protocol):
@@ -159,7 +105,7 @@ class Trainer:
             share = learning_rate(self.optimisers.recipe, step, steps)
             loss, norm = self._step(work, share, step, recent)
             told = self._told()
-            calm = self._watched(work, step, told) and (self.memory is not None or not _high(recent))
+            calm = self._watched(work, step, told) and (self.memory is not None or not high(recent))
             if calm:
                 self._remove_old()
             self.tokens += work.tokens
@@ -239,9 +185,9 @@ class Trainer:
         norm = clip_grad_norm_(self.optimisers.parameters, self.optimisers.recipe.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
         recent.append(loss)
-        del recent[: -SPIKE_AFTER - SPIKE_STEPS]
+        del recent[:-SEEN]
         # The loss of what was drawn anew says little: it is no measure of how good the policy is.
-        leapt = self.memory is None and _spiked(recent)
+        leapt = self.memory is None and spiked(recent)
         if not math.isfinite(loss) or not math.isfinite(norm) or leapt:
             self._give_up(work, step, norm, recent)
         self.optimisers.step(share)
@@ -272,7 +218,7 @@ class Trainer:
 
     def _give_up(self, work: StepBatches, step: int, norm: float, recent: Sequence[float]) -> None:
         """End a run that has diverged; the last of the ``recent`` losses is that of ``step``."""
-        ago = 0 if self.memory is not None else _ago(recent)
+        ago = 0 if self.memory is not None else steps_ago(recent)
         since = Text(
             f". It leapt at step {step - ago + 1}, to {recent[-1 - ago]:.3g}",
             f"。第 {step - ago + 1} 步起损失突增至 {recent[-1 - ago]:.3g}",
@@ -364,7 +310,7 @@ class Trainer:
         if not done:
             return []
         found = {event["step"]: event["loss"] for event in self.job.events() if event["event"] == "step"}
-        last = range(done, max(0, done - SPIKE_AFTER - SPIKE_STEPS), -1)
+        last = range(done, max(0, done - SEEN), -1)
         return [found[step] for step in takewhile(found.__contains__, last)][::-1]
 
     def _resume(self) -> int:
@@ -377,35 +323,6 @@ class Trainer:
         if self.memory:
             self.memory.restore(extra["memory"])
         return step
-
-
-def _limit(losses: Sequence[float]) -> float:
-    """Above what a loss is too high, by those before the last steps."""
-    before = losses[:-SPIKE_STEPS]
-    return median(before) + SPIKE_NATS if len(before) == SPIKE_AFTER else losses[0] + 2 * SPIKE_NATS
-
-
-def _spiked(losses: Sequence[float]) -> bool:
-    """Whether a run with these losses, the last ones of all, has diverged."""
-    if len(losses) > SPIKE_STEPS:
-        return mean(losses[-SPIKE_STEPS:]) > _limit(losses)
-    return losses[-1] > LEAP_TIMES * abs(losses[0]) + LEAP_NATS
-
-
-def _high(losses: Sequence[float]) -> bool:
-    """Whether it may be about to: the last loss is too high, or the mean of the last ones."""
-    now = losses[1:][-SPIKE_STEPS:]
-    return bool(now) and max(now[-1], mean(now)) > _limit(losses)
-
-
-def _ago(losses: Sequence[float]) -> int:
-    """How many steps before the last one the losses began to be too high; 0 for one that is suddenly no number."""
-    finite = [loss for loss in losses if math.isfinite(loss)]
-    if not _high(finite):
-        return 0
-    limit, now = _limit(finite), finite[1:][-SPIKE_STEPS:]
-    first = next(place for place, loss in enumerate(now) if loss > limit)
-    return len(now) - 1 - first + len(losses) - len(finite)
 
 
 def prepare(model: Transformer, run: RunRecipe, world: World) -> None:

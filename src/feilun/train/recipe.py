@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from feilun.model.config import Family, ModelConfig
 from feilun.model.lora import Lora
-from feilun.train.loop import RunRecipe
 from feilun.train.optim import OptimiserRecipe
 from feilun.train.rollout import Sampling
+from feilun.train.run_recipe import RunRecipe
 from feilun.validation import first_fault, invalid
 
 

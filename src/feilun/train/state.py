@@ -66,6 +66,9 @@ def save_state(
     if world.first:
         for old in checkpoints(folder)[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
+        for lock in folder.glob(".step-*.lock"):
+            if not (folder / lock.stem.removeprefix(".")).exists():
+                lock.unlink()
     return place
 
 
