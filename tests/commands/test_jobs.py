@@ -18,14 +18,16 @@ from tests.commands.test_models import one_line
 from tests.forks import environment, feilun
 from tests.support import eventually
 
-from feilun.commands.jobs import _line, job_to_resume  # pyright: ignore[reportPrivateUsage]
+from feilun.commands.event_lines import event_line, stage_line
+from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job
 from feilun.text import FeilunError
 
 TRAIN = """
 import sys, time
 from pathlib import Path
-from feilun.commands.jobs import _line, job_to_resume  # pyright: ignore[reportPrivateUsage]
+from feilun.commands.event_lines import event_line, stage_line
+from feilun.commands.jobs import job_to_resume
 from feilun.jobs import Job
 from feilun.text import FeilunError
 from feilun.workspace import Workspace, write_atomically
@@ -160,8 +162,8 @@ def test_a_running_job_is_watched_to_its_end(run: Run, workspace: Path, train: T
     assert result.returncode == 0, result.stderr
     assert job.state == "finished"  # it was not before
     assert result.stdout.startswith(f"{job.id} (running)\n")
-    assert "plan  params 10100000 · minutes 9.877" in result.stdout
-    assert "eval  step 4 · name zh · bits_per_byte 1.823" in result.stdout
+    assert "plan  parameters 10100000 · minutes 9.877" in result.stdout
+    assert "eval  step 4 · of zh · bits per byte 1.823" in result.stdout
     assert "[4] 飞▸轮[b][31m" in result.stdout  # as it is, but with no command to the terminal
     assert "40/40 100 %" in result.stdout
     assert "loss 0.0625 · lr 3.00e-04 · 12,346 tokens/s · MFU 68.1% · 812 MB · 1:02:03 left" in result.stdout
@@ -342,10 +344,41 @@ def test_a_watched_job_draws_a_bar_on_a_terminal(workspace: Path, train: Train) 
     assert drawn.rstrip().endswith(b"stopped")
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "first cannot be read"), ("zh", "first 无法读取")])
+LEFT_OUT = {"event": "left_out", "time": 1.0, "count": 2, "first": "cannot be read", "first_zh": "无法读取"}
+MEASURED = {
+    "event": "measured",
+    "part": "sft",
+    "bits_per_byte": {"zh": 4.06869, "en": 4.2},
+    "talks": "21/50",
+    "new": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "left_out", "measured", "stage"),
+    [
+        (
+            "en",
+            "left out  times 2 · first cannot be read",
+            "measured  bits per byte Chinese 4.069, English 4.2 · talk 21/50 · new yes",
+            "evaluate sft",
+        ),
+        (
+            "zh",
+            "跳过  次数 2 · 第一处 无法读取",
+            "评测结果  每字节比特 中文 4.069, 英文 4.2 · 能对话 21/50 · new 是",
+            "评测 监督微调",
+        ),
+    ],
+)
 def test_an_event_is_told_in_the_readers_language(
-    monkeypatch: pytest.MonkeyPatch, language: str, told: str
+    monkeypatch: pytest.MonkeyPatch, language: str, left_out: str, measured: str, stage: str
 ) -> None:
     monkeypatch.setenv("FEILUN_LANG", language)
-    event = {"event": "left_out", "time": 1.0, "count": 2, "first": "cannot be read", "first_zh": "无法读取"}
-    assert _line(event) == f"left_out  count 2 · {told}"
+    assert event_line(LEFT_OUT) == left_out
+    assert event_line(MEASURED) == measured
+    assert stage_line({"event": "stage", "name": "evaluate sft"}) == stage
+
+
+def test_an_id_is_told_by_its_beginning() -> None:
+    assert event_line({"event": "artifact", "id": "sha256:" + "ab" * 32}).endswith("sha256:" + "ab" * 6)

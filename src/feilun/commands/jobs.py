@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from feilun.commands.chat import printable
+from feilun.commands.event_lines import event_line, figures_line, stage_line
 from feilun.jobs import Event, Job, State, list_jobs
 from feilun.text import FeilunError, say
 from feilun.workspace import Workspace
@@ -69,7 +70,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     table.add_column(say("Progress", "进度"), overflow="fold")
     for row in rows:
         begun, step = datetime.fromisoformat(row["created"]).astimezone(), row["step"]
-        progress = f"{_count(step)}  {_figures(step)}" if step else "-"
+        progress = f"{_count(step)}  {figures_line(step)}" if step else "-"
         table.add_row(row["id"], row["kind"], _state(row["state"]), f"{begun:%Y-%m-%d %H:%M}", Line(progress))
     Console(highlight=False).print(table)
 
@@ -92,7 +93,10 @@ def show(context: typer.Context, job: Newest = None, as_json: AsJson = False) ->
         (say("Kind", "种类"), row["kind"]),
         (say("State", "状态"), _state(row["state"]) + (f" (pid {row['pid']})" if row["pid"] else "")),
         (say("Error", "错误"), row["error"]),
-        (say("Progress", "进度"), f"{_count(row['step'])}  {_figures(row['step'])}" if row["step"] else None),
+        (
+            say("Progress", "进度"),
+            f"{_count(row['step'])}  {figures_line(row['step'])}" if row["step"] else None,
+        ),
         (
             say("Begun", "创建时间"),
             f"{datetime.fromisoformat(row['created']).astimezone():%Y-%m-%d %H:%M:%S}",
@@ -262,11 +266,11 @@ def draw(events: Iterable[Event], out: Console) -> None:
         for event in events:
             if event["event"] == "step":
                 bar.update(task, completed=event.get("step", 0), total=event.get("steps"), visible=True)
-                live.update(Group(bar, Line(_figures(event))))
+                live.update(Group(bar, Line(figures_line(event))))
             elif event["event"] == "stage":
-                live.console.print(Line(printable(f"▶ {event.get('name') or event.get('stage')}"), "bold"))
+                live.console.print(Line(printable(f"▶ {stage_line(event)}"), "bold"))
             elif event["event"] not in ("finished", "stopped", "failed"):
-                live.console.print(Line(printable(_line(event))))
+                live.console.print(Line(printable(event_line(event))))
     if bar.tasks[0].visible and not out.is_terminal:
         out.line()  # which rich ends in a terminal only
 
@@ -305,44 +309,8 @@ def tell_stopped(job: Job) -> None:
     typer.echo(said, err=True)
 
 
-_FIGURES: dict[str, Callable[[Any], str]] = {
-    "loss": lambda x: f"{say('loss', '损失')} {x:.4f}",
-    "lr": lambda x: f"{say('lr', '学习率')} {x:.2e}",
-    "grad_norm": lambda x: f"{say('gradient', '梯度')} {x:.2f}",
-    "tokens_per_second": lambda x: f"{x:,.0f} {say('tokens/s', 'token/秒')}",
-    "mfu": lambda x: f"MFU {x:.1%}",
-    "memory_mb": lambda x: f"{x:,.0f} MB",
-    "eta_s": lambda x: say(f"{timedelta(seconds=round(x))} left", f"剩余 {timedelta(seconds=round(x))}"),
-}
-
-
-def _figures(step: Event) -> str:
-    """The figures of a step; null is what NaN and infinity are written as."""
-    return " · ".join(
-        show(step[name]) for name, show in _FIGURES.items() if isinstance(step.get(name), int | float)
-    )
-
-
 def _count(step: Event) -> str:
     return f"{step.get('step')}/{step.get('steps') or '?'}"
-
-
-def _line(event: Event) -> str:
-    """An event of any kind as one line."""
-    fields = {
-        name: say(value, event[f"{name}_zh"]) if f"{name}_zh" in event else value
-        for name, value in event.items()
-        if name not in ("event", "time", "part") and not name.endswith("_zh")
-    }
-    if event["event"] == "sample":
-        return f"[{fields.get('step')}] {fields.get('prompt')}▸{fields.get('text')}"
-    return f"{event['event']}  " + " · ".join(f"{name} {_short(value)}" for name, value in fields.items())
-
-
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _state(state: State) -> str:
