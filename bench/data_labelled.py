@@ -3,6 +3,8 @@
 Per kind how many pages are kept and for what reason the others are dropped; per reason how many of the pages that its
 rules drop are bad (precision), and how many of the bad ones it drops, of all and of the kind it drops most of (recall);
 per score and kind the AUC, that is how often a page of that kind lies above a clean one (.5: the score says nothing).
+Then the same of pages that nothing here was made with (``tests/data/unseen``: advertisements, honest pages about the same
+things, articles and what a spinner makes of them), written by those who had not seen lists or classifiers.
 With ``--gold FILE...`` (JSON lines with ``gold_text``, ``.zst`` or not) how many of other pages' texts are kept, and of
 how many pairs of them, one after the other in one page.
 """
@@ -16,6 +18,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ from feilun.data.score import SCORES, quality, scores
 from feilun.data.sources import Raw
 from feilun.recipe import read_recipe, shipped
 
+UNSEEN = Path(__file__).parents[1] / "tests/data/unseen"
 Columns = dict[str, np.ndarray]
 
 
@@ -68,6 +72,15 @@ def by_score(kinds: np.ndarray, bad: np.ndarray, columns: Columns) -> None:
     for name in SCORES:
         clean = columns[name][kinds == "clean"]
         print(f"{name:28}" + "".join(f"{auc(columns[name][kinds == kind], clean):11.2f}" for kind in worse))
+
+
+def unseen(rules: list[Rule], model: Callable[[str], float] | None) -> None:
+    print("\npages that nothing was made with")
+    for path in sorted(UNSEEN.glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        raws = [Raw(row["id"], "unseen", "text", row["text"]) for row in rows]
+        kinds = np.array([f"{path.stem} {row['lang']}" for row in rows])
+        by_kind(kinds, columns_of(raws, model), rules)
 
 
 def gold(path: Path) -> list[Raw]:
@@ -122,6 +135,7 @@ def main() -> None:
     print(
         f"\nscores: {len(shadows) / taken:.0f} pages of {weight / len(shadows):.0f} bytes a CPU-second (best of 5)"
     )
+    unseen(recipe.rules, model)
     for path in options.gold:
         raws = gold(path)
         if not raws:

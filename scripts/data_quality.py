@@ -91,8 +91,8 @@ def main() -> None:
     print(f"AUC {figures[0]:.3f} corrupted, {figures[1]:.3f} generated")
 
 
-def pieces(data: Path, name: str, most: int) -> Iterator[str]:
-    """Texts of about `PIECE` characters, Simplified."""
+def pieces(data: Path, name: str, most: int, least: int = 200) -> Iterator[str]:
+    """Texts of about `PIECE` characters, and more than ``least``, Simplified; ``most`` characters of all."""
     path = next(one for room in ("corpus", "parallel") for one in (data / room).glob(f"{name}.jsonl*"))
     file = path.open("rb")
     stream = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
@@ -106,7 +106,7 @@ def pieces(data: Path, name: str, most: int) -> Iterator[str]:
             text = simplified(text)
             for start in range(0, len(text), PIECE):
                 piece = text[start : start + PIECE]
-                if len(piece) > 200:
+                if len(piece) > least:
                     yield piece
                     most -= len(piece)
             if most < 0:

@@ -45,17 +45,6 @@ def test_each_language_has_its_own_limit_of_one_reason() -> None:
     assert effects["too_short"].alone == 1
 
 
-def test_two_weak_signs_together() -> None:
-    rule = Rule(reason="advert", column="quality", min=0.5, when="offers", above=10)
-    columns = table(quality=[0.1, 0.1, 0.1, 0.9, float("nan")], offers=[20.0, 10.0, float("nan"), 20.0, 20.0])
-    assert decide([rule], columns)[0].tolist() == ["advert", "", "", "", ""]
-    with pytest.raises(FeilunError, match="advert asks for offers"):
-        decide([rule], table(quality=[0.1]))
-    for half in ({"when": "offers"}, {"above": 10}):
-        with pytest.raises(ValidationError, match="both when and above"):
-            Rule.model_validate({"reason": "advert", "column": "quality", "min": 0.5, **half})
-
-
 def test_what_is_unknown_breaks_nothing() -> None:
     columns = table(quality=[float("nan"), 0.1])
     assert decide([POOR], columns)[0].tolist() == ["", "poor"]

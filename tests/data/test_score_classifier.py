@@ -43,6 +43,16 @@ def test_it_finds_the_minimum_that_newton_finds() -> None:
     assert model.bias == pytest.approx(bias, abs=1e-4)
 
 
+def test_where_features_are_distinct_what_comes_again_counts_once(tmp_path: Path) -> None:
+    model = train(GOOD, BAD, bits=14, distinct=True)
+    text = "老人在树下读书"
+    assert model.score("buy now " * 50) == model.score("buy now buy")
+    model.save(tmp_path / "model.npz")
+    assert Classifier.load(tmp_path / "model.npz").score(text) == model.score(text)
+    counting = train(GOOD, BAD, bits=14)
+    assert counting.score("buy now " * 50) < counting.score("buy now buy")
+
+
 def test_it_tells_the_sides_apart_and_reads_both_scripts() -> None:
     model = train(GOOD, BAD, bits=14)
     assert min(map(model.score, GOOD)) > max(map(model.score, BAD))

@@ -39,7 +39,7 @@ def test_at_the_seam_between_two_articles_the_rare_words_end(lang: Lang) -> None
 
 def test_short_texts_and_those_of_no_words_have_none() -> None:
     assert math.isnan(table().cohesion(Letters("太短。")))
-    assert math.isnan(table().cohesion(Letters("白鹭" * 140)))
+    assert math.isnan(table().cohesion(Letters("白鹭" * 190)))
     assert math.isnan(table().cohesion(Letters("")))
     assert math.isnan(table().cohesion(Letters("1234 !!! " * 400)))
     assert math.isnan(
@@ -55,7 +55,7 @@ WORDS = [f"{first}{second}{third}word" for first in "bdfg" for second in "aeiou"
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from(WORDS), min_size=170, max_size=700), st.integers(0, 9))
+@given(st.lists(st.sampled_from(WORDS), min_size=230, max_size=700), st.integers(0, 9))
 def test_arrays_say_what_counting_says(words: list[str], seed: int) -> None:
     levels = np.random.default_rng(seed).integers(0, 64, (2, 1 << BITS), dtype=np.uint8)
     found = Rarity(levels).cohesion(Letters(" ".join(words)))
@@ -72,7 +72,7 @@ def counted(words: list[str], levels: np.ndarray) -> float | None:
     shares: list[float] = []
     for seam in range(1, count):
         at = next(n for n in range(len(words)) if n * count // len(words) == seam)
-        if at < 90 or len(words) - at < 90:
+        if at < 120 or len(words) - at < 120:
             continue
         left, right = set(words[:at]), set(words[at:])
         chance = min(

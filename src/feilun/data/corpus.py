@@ -219,9 +219,7 @@ def _cut_sizes(
 ) -> NDArray[np.float32]:
     """The units of all documents without passages of too many others (documents,). ``reasons`` gets that of those of which too
     little is left: nothing, or less than a rule of the recipe wants."""
-    least = [
-        rule for rule in recipe.rules if rule.column in SIZES and rule.min is not None and rule.when is None
-    ]
+    least = [rule for rule in recipe.rules if rule.column in SIZES and rule.min is not None]
     sizes = known[UNITS].copy()
     start = 0
     for rows in _tables(refined):

@@ -36,9 +36,6 @@ class Rule(BaseModel):
     """Only documents of this language are judged. Default: all."""
     source: str | None = None
     """Only documents of the source of this name are judged. Default: all."""
-    when: str | None = None
-    """Only documents are judged of which this other column is above ``above``: two weak signs together."""
-    above: float | None = None
     pareto: float | None = Field(default=None, gt=0)
     """Instead of limits GPT-3's draw (T. Brown et al. 2020, appendix A): kept if a Pareto variable of this shape is above
     1 - score, so that a few poor documents stay. The draw is a hash of the document's id and the seed."""
@@ -47,8 +44,6 @@ class Rule(BaseModel):
     def _limits(self) -> Self:
         if (self.min is None and self.max is None) == (self.pareto is None):
             raise invalid("give min or max, or pareto instead", "请给出 min 或 max，或改用 pareto")
-        if (self.when is None) != (self.above is None):
-            raise invalid("give both when and above, or neither", "when 与 above 须同时给出")
         return self
 
     @field_validator("reason")
@@ -62,10 +57,8 @@ class Rule(BaseModel):
         return reason
 
     def check(self, columns: Collection[str]) -> None:
-        """Raises `FeilunError` if one of the rule's columns is none of these."""
-        for column in (self.column, self.when):
-            if column is not None:
-                check_column(f"rule {self.reason}", column, columns)
+        """Raises `FeilunError` if the rule's column is none of these."""
+        check_column(f"rule {self.reason}", self.column, columns)
 
     def broken(self, columns: Mapping[str, Column], seed: int) -> NDArray[np.bool_]:
         """(documents,) bool. Raises `FeilunError` if there is no such column."""
@@ -80,8 +73,6 @@ class Rule(BaseModel):
                     np.inf if self.max is None else self.max,
                 )
                 found = (score < low) | (score > high)
-            if self.when is not None and self.above is not None:
-                found &= columns[self.when].astype(np.float64) > self.above
         for name, wanted in (("lang", self.lang), ("source", self.source)):
             if wanted is not None:
                 found &= columns[name] == wanted

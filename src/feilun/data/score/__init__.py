@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from feilun.data.score.advert import advert
 from feilun.data.score.classifier import Classifier
 from feilun.data.score.cohesion import rarity
 from feilun.data.score.familiar import familiar
 from feilun.data.score.languages import language
 from feilun.data.score.letters import read
 from feilun.data.score.lexicons import lexicons
-from feilun.data.score.offers import offers
 from feilun.data.score.repetition import repetition
 from feilun.data.score.shape import shape
+from feilun.data.score.spun import spun
 from feilun.data.score.turned import turned
 from feilun.recipe import shipped
 
@@ -32,16 +33,17 @@ def scores(text: str, title: str, shadow: str) -> dict[str, float]:
         shadow: the Simplified form of ``text`` (`feilun.data.repair.simplified`), which is what is scored.
     """
     letters = read(shadow)
-    known, rare = familiar(), rarity()
+    known, rare, sells, spinners = familiar(), rarity(), advert(), spun()
     return {
         "score.chars.v1": float(len(text)),
         **shape(letters),
         **repetition(letters),
         **lexicons(letters, title),
-        "score.offers.v1": offers(letters),
+        "score.advert.v1": sells.of(letters) if sells else float("nan"),
+        "score.spun.v2": spinners.of(letters) if spinners else float("nan"),
         "score.turned.v1": turned(letters),
         "score.unseen.v1": known.unseen(letters) if known else float("nan"),
-        "score.cohesion.v1": rare.cohesion(letters) if rare else float("nan"),
+        "score.cohesion.v2": rare.cohesion(letters) if rare else float("nan"),
     }
 
 

@@ -1,8 +1,8 @@
 """The quality classifier of GPT-3 (T. Brown et al. 2020, appendix A): how much a page is like a reference, not like raw text.
 
 Logistic regression on hashed features: Han characters and pairs of them, Latin words and pairs of them. A text is the
-vector of its counts over the square root of their number. The loss is convex, so full batches and Nesterov's momentum
-find the same weights every time.
+vector of its counts over the square root of their number; where only the different ones matter, each counts once. The
+loss is convex, so full batches and Nesterov's momentum find the same weights every time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feilun.data.repair.script import simplified
-from feilun.data.score.letters import Letters, read
+from feilun.data.score.letters import Letters, different, read
 from feilun.text import FeilunError
 
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -31,6 +31,8 @@ class Classifier:
     """(2**bits,)"""
     scale: float
     bias: float
+    distinct: bool = False
+    """Whether a feature counts once, however often it comes."""
 
     def score(self, text: str) -> float:
         """The probability that the text is of the reference, from 0 to 1; NaN without a word.
@@ -42,6 +44,8 @@ class Classifier:
     def of(self, letters: Letters) -> float:
         """The same of the Simplified shadow, where it was read before."""
         found = features(letters, len(self.weights).bit_length() - 1)
+        if self.distinct:
+            found = different(found)
         if not len(found):
             return float("nan")
         total = float(self.weights[found].sum(dtype=np.int64)) * self.scale
@@ -50,7 +54,11 @@ class Classifier:
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file."""
         np.savez_compressed(
-            path, weights=self.weights, scale=np.float64(self.scale), bias=np.float64(self.bias)
+            path,
+            weights=self.weights,
+            scale=np.float64(self.scale),
+            bias=np.float64(self.bias),
+            distinct=np.bool_(self.distinct),
         )
 
     @classmethod
@@ -58,7 +66,9 @@ class Classifier:
         """Raises `FeilunError` for a file that holds no classifier."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                return cls(file["weights"].astype(np.int8), float(file["scale"]), float(file["bias"]))
+                distinct = bool(file["distinct"]) if "distinct" in file else False  # older ones have no such
+                weights = file["weights"].astype(np.int8)
+                return cls(weights, float(file["scale"]), float(file["bias"]), distinct)
         except (OSError, ValueError, KeyError) as error:
             raise FeilunError(
                 f"{path} holds no quality classifier: {error}",
@@ -84,6 +94,7 @@ def train(
     bits: int = 18,
     l2: float = 1e-4,
     rounds: int = 200,
+    distinct: bool = False,
 ) -> Classifier:
     """Learn to tell the texts apart. Both sides weigh the same, however many texts they have.
 
@@ -91,11 +102,12 @@ def train(
         bits: of the hash; the classifier takes 2**bits bytes.
         l2: strength of the penalty on the weights, of which the mean loss is 1 at most at the start.
         rounds: steps at most; it ends sooner where the gradient vanishes.
+        distinct: each feature of a text counts once: for texts that are told by what is in them, not by how much.
 
     Raises `FeilunError` if a side has no text.
     """
-    good = [one for one in (_read(text, bits) for text in reference) if len(one)]
-    bad = [one for one in (_read(text, bits) for text in raw) if len(one)]
+    good = [one for one in (_read(text, bits, distinct) for text in reference) if len(one)]
+    bad = [one for one in (_read(text, bits, distinct) for text in raw) if len(one)]
     if not good or not bad:
         raise FeilunError(
             "The quality classifier needs texts on both sides, reference and raw.",
@@ -104,11 +116,12 @@ def train(
         )
     weights, bias = _fit(good, bad, 1 << bits, l2, rounds)
     scale = max(float(np.abs(weights).max()), 1e-9) / 127
-    return Classifier(np.rint(weights / scale).astype(np.int8), scale, bias)
+    return Classifier(np.rint(weights / scale).astype(np.int8), scale, bias, distinct)
 
 
-def _read(text: str, bits: int) -> NDArray[np.intp]:
-    return features(Letters(simplified(text)), bits)
+def _read(text: str, bits: int, distinct: bool) -> NDArray[np.intp]:
+    found = features(Letters(simplified(text)), bits)
+    return different(found).astype(np.intp) if distinct else found
 
 
 def _fit(
