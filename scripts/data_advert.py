@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from random import Random
 
@@ -27,9 +28,13 @@ LENGTHS = (200, 400, 800, 1500)
 """Characters of a piece: pages are of all lengths."""
 
 
+_ADDRESS = re.compile(r"\S+@\S+|\S+\.example\S*")
+"""Invented, and so not the addresses that pages have."""
+
+
 def written(kind: str) -> list[str]:
     return [
-        json.loads(line)["text"]
+        _ADDRESS.sub("", json.loads(line)["text"])
         for lang in ("zh", "en")
         for line in (HERE / f"adverts/{kind}_{lang}.jsonl").read_text("utf-8").splitlines()
     ]
