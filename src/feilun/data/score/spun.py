@@ -26,9 +26,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _LEAST = 60
 """Units of a text without which a score says nothing."""
 _WINDOW = 200
-"""Units in which what comes again counts once."""
-_SHORT = 120
-"""A shorter text is taken for one of so many units, since a few words decide what it has."""
+"""Units in which what comes again counts once. A shorter text is taken for one of so many: a few words decide what it has."""
 _WINDOWS = 20
 """So many of them speak for a text, from its beginning."""
 _STEP = 1 / 32
@@ -55,7 +53,7 @@ class Spun:
         seen = min(windows, _WINDOWS)
         once = different((window[window < seen] << _BITS) + found[window < seen])
         total = int(self.odds[once & ((1 << _BITS) - 1)].sum(dtype=np.int64))
-        return 100 * _STEP * total / (max(size, _SHORT) * seen)
+        return 100 * _STEP * total / (max(size, _WINDOW) * seen)
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file of those that are not 0."""
