@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -32,10 +33,10 @@ _ADDRESS = re.compile(r"\S+@\S+|\S+\.example\S*")
 """Invented, and so not the addresses that pages have."""
 
 
-def written(kind: str) -> list[str]:
+def written(kind: str, languages: Sequence[str] = ("zh", "en")) -> list[str]:
     return [
         _ADDRESS.sub("", json.loads(line)["text"])
-        for lang in ("zh", "en")
+        for lang in languages
         for line in (HERE / f"adverts/{kind}_{lang}.jsonl").read_text("utf-8").splitlines()
     ]
 

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from data_advert import written
 from data_quality import REFERENCE, pieces
 
 from feilun.data.labelled import pages
+from feilun.data.repair.script import simplified
 from feilun.data.score.spun import learn
 
 HERE = Path(__file__).parent
@@ -51,9 +53,11 @@ def pairs(data: Path, most: int) -> Iterator[tuple[str, str]]:
                 found = list(pieces(data, name, characters))
                 draw.shuffle(found)
                 yield from ((text, spinner.spin(text, draw)) for text in found[:most])
-        for page in (page for seed in (101, 102, 103) for page in pages(seed)):
-            if page.lang == lang and page.kind in GOOD:
-                yield page.text, spinner.spin(page.text, draw)
+        ours = [page for seed in (101, 102, 103) for page in pages(seed) if page.kind in GOOD]
+        texts = [page.text for page in ours if page.lang == lang]
+        for kind in ("advert", "honest"):  # which speak of what the others do not
+            texts += [simplified(text) for text in written(kind, (lang,))] * 2
+        yield from ((text, spinner.spin(text, draw)) for text in texts)
 
 
 def main() -> None:

@@ -350,6 +350,20 @@ def test_killed_and_resumed_with_other_samples_it_goes_on_from_its_checkpoint(
     assert ids(tmp_path) == ids(whole)
 
 
+def test_what_models_have_been_measured_by_may_not_change(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    workspace, job = under_way("dpo", whole, tmp_path)
+    questions = recipe.with_name("questions.jsonl")
+    before = questions.read_text()
+    questions.write_text("".join(before.splitlines(keepends=True)[1:]))
+    try:
+        ran = run_feilun("-w", workspace, "train", recipe, "--resume")
+    finally:
+        questions.write_text(before)
+    assert ran.returncode == 1
+    assert "Stage pretrain was measured by other questions" in ran.stderr
+    assert not (job.folder / "dpo" / "measured.json").exists()
+
+
 @pytest.mark.slow
 def test_data_of_a_stage_without_a_checkpoint_may_be_mended(
     recipe: Path, whole: Path, tmp_path: Path
@@ -536,6 +550,12 @@ def test_faults_of_added_pairs_are_told_beforehand_with_their_place(
         (("tokens = 8\ncompared", "token = 8\ncompared"), [], "unknown key 'evaluate.token'"),
         (('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["gone.jsonl"]'), [], "There is no data at"),
         (("", ""), ["--max-steps", "2"], "A pipeline runs to its end"),
+        (
+            ("[ppo.rollout.sampling]\ntokens = 8", "[ppo.rollout.sampling]\ntokens = 256"),
+            [],
+            "Stage ppo could draw no answer: ppo.rollout.sampling.tokens is 256, but the model reads 256",
+        ),
+        (("most = 1000.0", "most = inf"), [], "ppo.rollout.most"),
         (
             ('sources = ["talk.jsonl"]\nheldout = 0.2', 'sources = ["talk.jsonl"]\nheldout = 0.999999999'),
             [],

@@ -169,6 +169,24 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
+@pytest.mark.parametrize(
+    ("rollout", "limit"), [({}, 100), ({"target": 6.0}, 36), ({"target": 6.0, "most": 8.0}, 8)]
+)
+def test_how_far_a_policy_may_go_hangs_on_where_it_is_to_stay(rollout: dict[str, Any], limit: float) -> None:
+    assert RolloutRecipe(**rollout).limit == limit
+
+
+def test_the_last_weights_draw_once_more_and_are_stopped_if_they_have_run_away(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running():
+        one = trainer(job, "grpo", 4, lr=0.1, most=1e-4)
+        assert one.run()
+        with pytest.raises(FeilunError, match="run away"):
+            one.prove()
+    assert [event["step"] for event in rollouts_of(job)] == [0, 4]
+    assert rollouts_of(job)[-1]["kl"] > 1e-4
+
+
 def test_a_policy_that_runs_away_is_stopped_before_it_learns_more(tmp_path: Path) -> None:
     job = new_job(tmp_path)
     with pytest.raises(FeilunError, match="run away") as stopped, job.running():

@@ -14,7 +14,7 @@ from feilun.evaluate.checks import Check
 from feilun.evaluate.figures import Difference
 from feilun.evaluate.report import Graded
 from feilun.jobs import Job
-from feilun.train.pipeline.measure import TALKS, Measured, Yardstick, winning
+from feilun.train.pipeline.measure import TALKS, Measured, Yardstick, faults, says_nothing, winning
 from feilun.train.pipeline.replies import Reply, replies
 from feilun.train.pipeline.report import page
 from feilun.train.pipeline.results import Results
@@ -134,6 +134,25 @@ def test_nobody_held_out_is_answered_and_compared_by_what_is_left() -> None:
     model, judge = results().models[0], cast("RewardModel", Judge())
     found = yardstick.compare(model, model.model_copy(update={"stage": "ppo"}), judge)
     assert [one.scorer for one in found] == ["instructions", "questions"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "nothing"),
+    [
+        (".", "你好！", True),
+        ("1.", "How are you?", True),
+        ("-.", "What is 2 and 3?", True),
+        ("5.", "What is 2 + 3?", False),
+        ("好", "你好！", False),
+        ("Fine.", "How are you?", False),
+    ],
+)
+def test_marks_and_figures_say_nothing_where_nobody_asked_for_figures(
+    answer: str, asked: str, nothing: bool
+) -> None:
+    assert says_nothing(answer, asked) == nothing
+    found = faults(Reply(ids=[3, 1], text=answer, ended=True), "any", [{"role": "user", "content": asked}])
+    assert ("language" in found) == nothing
 
 
 def test_every_check_has_a_name() -> None:

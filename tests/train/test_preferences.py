@@ -335,7 +335,7 @@ def test_a_reward_that_cannot_be_reckoned_with_is_refused(tokenizer: Tokenizer) 
     found = ByVerifier(lambda row, answer: 1e15 * len(answer), tokenizer)
     with pytest.raises(FeilunError):
         found([prompt] * 2, answers)
-    assert math.isfinite(signs_of_hacking(answers, [1e15, -1e15])["length_correlation"])
+    assert math.isfinite(signs_of_hacking(answers, ["a", "b"], [1e15, -1e15])["length_correlation"])
 
 
 def learnt_before() -> Transformer:

@@ -144,13 +144,23 @@ def test_margins_and_labels_are_data_too(
 ) -> None:
     lines = rows(kind)
     if kind == "kto":
-        lines = [{"messages": [*row["messages"], row["chosen"]], "label": True} for row in lines]
+        lines = [
+            {"messages": [*row["messages"], row["chosen"]], "label": n < 6} for n, row in enumerate(lines)
+        ]
     base, source = model_in(tmp_path / "base", tokenizer, 1), write(tmp_path / "rows.jsonl", lines)
     go = tuning(kind, tmp_path, base, source, None)
     assert go() is None
     write(source, [{**lines[0], name: value}, *lines[1:]])
     with pytest.raises(FeilunError, match="begun with other data"):
         go()
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_thumbs_of_one_kind_are_refused(label: bool, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    lines = [{"messages": [*row["messages"], row["chosen"]], "label": label} for row in rows("kto")]
+    base, source = model_in(tmp_path / "base", tokenizer, 1), write(tmp_path / "rows.jsonl", lines)
+    with pytest.raises(FeilunError, match="All 8 thumbs to learn from are of one kind"):
+        tuning("kto", tmp_path, base, source, None)()
 
 
 def test_a_run_of_an_older_feilun_goes_on(tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def _heldout() -> dict[str, str]:
         "heldout": say("text held out", "留出的文本"),
         "heldout answers": say("answers held out", "留出的回答"),
         "heldout pairs": say("pairs held out", "留出的偏好对"),
+        "heldout thumbs": say("thumbs held out", "留出的点赞点踩"),
     }
 
 
@@ -149,7 +150,7 @@ def _fields() -> dict[str, str]:
         "examples": say("examples", "示例"),
         "too_long": say("too long", "过长"),
         "loss": say("loss", "损失"),
-        "accuracy": say("chosen over rejected", "选中优于落选"),
+        "accuracy": say("told right", "判断正确"),
         "bits_per_byte": say("bits per byte", "每字节比特"),
         "ngram_bits_per_byte": say("of a 5-gram model", "5-gram 每字节比特"),
         "longer": say("longer chosen", "选中者较长"),

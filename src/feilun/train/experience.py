@@ -277,22 +277,21 @@ class Rollouts:
     ) -> None:
         """Record what was drawn, and stop if the policy has run away."""
         kl, entropy = drawn.kl, -float(drawn.old[drawn.counts].mean())
-        signs = signs_of_hacking(answers, rewards)
+        said = [self._decode(answer.ids[:-1] if answer.end == "stop" else answer.ids) for answer in answers]
+        signs = signs_of_hacking(answers, said, rewards)
         step = number * self.stride
         self._job.emit("rollout", step=step, kl=kl, penalty=self._controller.weight, entropy=entropy, **signs)
         for prompt, answer, reward in list(zip(asked, answers, rewards, strict=True))[:: self._copies][
             :SHOWN
         ]:
-            said = self._decode(answer.ids)
-            self._job.emit(
-                "sample", step=step, prompt=f"{prompt.messages[-1]['content']}\n", text=said, reward=reward
-            )
-        if self._recipe.most is not None and kl > self._recipe.most:
+            text, question = self._decode(answer.ids), f"{prompt.messages[-1]['content']}\n"
+            self._job.emit("sample", step=step, prompt=question, text=text, reward=reward)
+        if kl > self._recipe.limit:
             raise NotDrawn(
                 Text(
                     f"Step {step}: the policy has run away from the model it began as: {kl:.1f} nats an answer, at most "
-                    f"{self._recipe.most} are allowed (rollout.most)",
-                    f"第 {step} 步：策略已偏离初始模型：每个回答 {kl:.1f} nat，上限为 {self._recipe.most}（rollout.most）",
+                    f"{self._recipe.limit} are allowed (rollout.most)",
+                    f"第 {step} 步：策略已偏离初始模型：每个回答 {kl:.1f} nat，上限为 {self._recipe.limit}（rollout.most）",
                 ),
                 Text(
                     "Lower the learning rate, raise rollout.penalty, or allow more",

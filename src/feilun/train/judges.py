@@ -86,9 +86,12 @@ def _failed(prompt: Prompt, why: str) -> NotDrawn:
     )
 
 
-def signs_of_hacking(answers: Sequence[Answer], rewards: Sequence[float]) -> dict[str, float]:
-    """Means over answers: how long they are, the shares that end, are empty, and repeat what they have said (four tokens
-    in a row); and how reward goes with length. Reward that is bought by one of these shows in its curve.
+def signs_of_hacking(
+    answers: Sequence[Answer], said: Sequence[str], rewards: Sequence[float]
+) -> dict[str, float]:
+    """Means over answers: how long they are, the shares that end, are empty (there is no letter or figure in what is
+    ``said``), and repeat what they have said (four tokens in a row); and how reward goes with length. Reward that is bought
+    by one of these shows in its curve.
     """
     lengths = [len(answer.ids) for answer in answers]
     count = len(answers)
@@ -96,7 +99,7 @@ def signs_of_hacking(answers: Sequence[Answer], rewards: Sequence[float]) -> dic
         "reward": sum(rewards) / count,
         "length": sum(lengths) / count,
         "ended": sum(answer.end == "stop" for answer in answers) / count,
-        "empty": sum(answer.end == "stop" and len(answer.ids) == 1 for answer in answers) / count,
+        "empty": sum(not any(map(str.isalnum, text)) for text in said) / count,
         "repeated": sum(repeated(answer.ids) for answer in answers) / count,
         "length_correlation": _correlation(lengths, rewards),
     }

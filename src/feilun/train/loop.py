@@ -145,6 +145,12 @@ class Trainer:
             self._evaluate(done)  # the run was killed between its last checkpoint and this
         return True
 
+    def prove(self) -> None:
+        """Have the last weights draw once more, so that what is told of the run is theirs. Raises `FeilunError` if they are
+        ruined.
+        """
+        self._work(self.steps)
+
     def use_average(self) -> None:
         """Let the model have the average of its weights, where one is kept."""
         _put(self.model, self.average)

@@ -16,6 +16,7 @@ from torch import Tensor
 from feilun.jobs import Job
 from feilun.model import checkpoint
 from feilun.model.lora import merge
+from feilun.text import FeilunError
 from feilun.train.artifact import publish
 from feilun.train.distributed import World, gathered
 from feilun.train.dpo import Dpo, Kto
@@ -77,6 +78,12 @@ def prefer(
         if heldout:
             aside += read_thumbs([*heldout], tuned.tokenizer, length=recipe.run.length, heldout=0)[0]
         known = [(thumb.answer, thumb.label) for thumb in [*thumbs, *aside]]
+        if len({thumb.label for thumb in thumbs}) < 2:
+            raise FeilunError(
+                f"All {len(thumbs)} thumbs to learn from are of one kind: KTO needs good and bad ones.",
+                f"可供学习的 {len(thumbs)} 个点赞点踩只有一种：KTO 需要好与坏两种。",
+                code="one_kind",
+            )
         train = with_strangers(thumbs, recipe.run.length)
         held = [thumb.answer for thumb in aside]
         judged = partial(_thumbs_right, aside)

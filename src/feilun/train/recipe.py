@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from feilun.model.config import Family, ModelConfig
 from feilun.model.lora import Lora
@@ -15,7 +23,7 @@ from feilun.validation import first_fault, invalid
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class DataRecipe(_Part):
@@ -251,10 +259,16 @@ class RolloutRecipe(_Part):
     """Weight of the divergence from the model before: of PPO's rewards, of GRPO's loss."""
     target: float | None = Field(default=None, gt=0)
     """Nats of an answer near which the divergence is held, by a penalty that adapts. Default: the penalty stays."""
-    most: float | None = Field(default=100.0, gt=0)
-    """Nats of an answer at which the run stops, since the policy has run away."""
+    most: float | None = Field(default=None, gt=0)
+    """Nats of an answer at which the run stops, since the policy has run away. Default: six times the target, or 100 without
+    one."""
     unended: float = Field(default=1.0, ge=0)
     """Taken from the reward of an answer that did not end."""
+
+    @property
+    def limit(self) -> float:
+        """Nats of an answer."""
+        return self.most or (6 * self.target if self.target else 100.0)
 
     @model_validator(mode="after")
     def _random(self) -> Self:
@@ -297,10 +311,19 @@ class GrpoRecipe(OnPolicyRecipe):
     group: int = Field(default=8, gt=1)
     """Answers to each prompt."""
     clip: tuple[float, float] = (0.2, 0.2)
-    """How far down and up a probability may go."""
+    """How far down and up a probability may go; down, less than to nothing."""
     mean: Literal["answers", "tokens"] = "answers"
     scaled: bool = True
     """Whether an advantage is in units of its group's deviation."""
+
+    @field_validator("clip")
+    @classmethod
+    def _around_one(cls, clip: tuple[float, float]) -> tuple[float, float]:
+        if not (0 < clip[0] < 1 and clip[1] > 0):
+            raise invalid(
+                "down must be between 0 and 1, and up above 0", "下限须在 0 与 1 之间，上限须大于 0"
+            )
+        return clip
 
 
 Recipe = PretrainRecipe | SftRecipe | RewardRecipe | DpoRecipe | KtoRecipe | PpoRecipe | GrpoRecipe

@@ -146,6 +146,7 @@ def reinforce(
     )
     if not trainer.run():
         return None
+    trainer.prove()
     trainer.use_average()
     figures: dict[str, Any] = {"examples": len(prompts), "tokens": trainer.tokens}
     last = job.last("rollout")

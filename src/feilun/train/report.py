@@ -127,7 +127,7 @@ def _named_fact(name: str) -> str:
         "bits_per_byte": say("Held out: bits per byte", "留出集：每字节比特数"),
         "ngram_bits_per_byte": say("The same of a 5-gram model", "5-gram 模型的每字节比特数"),
         "heldout_loss": say("Held out: loss", "留出集：损失"),
-        "heldout_accuracy": say("Held out: chosen over rejected", "留出集：选中优于落选的比例"),
+        "heldout_accuracy": say("Held out: told right", "留出集：判断正确的比例"),
         "reward": say("Reward", "奖励"),
         "kl": say("Divergence from the model before", "与初始模型的散度"),
         "length": say("Length of answers", "回答长度"),
@@ -161,7 +161,7 @@ def _charts(steps: list[Event], events: list[Event]) -> Iterable[str]:
     held = {
         "bits_per_byte": say("Held out: bits per byte", "留出集：每字节比特数"),
         "loss": say("Held out: loss", "留出集：损失"),
-        "accuracy": say("Held out: chosen over rejected", "留出集：选中优于落选的比例"),
+        "accuracy": say("Held out: told right", "留出集：判断正确的比例"),
     }
     for kind, curves in evaluated.items():
         yield chart(held[kind], curves)
@@ -169,9 +169,9 @@ def _charts(steps: list[Event], events: list[Event]) -> Iterable[str]:
 
 def _preferences(steps: list[Event]) -> Iterable[str]:
     titles = {
-        "accuracy": say("Chosen over rejected", "选中优于落选的比例"),
+        "accuracy": say("Told right", "判断正确的比例"),
         "margin": say("Margin of the chosen answer", "选中回答的领先幅度"),
-        "chosen": say("Gain of the chosen answer", "选中回答的提升"),
+        "chosen": say("Gain of good answers", "好的回答的提升"),
         "nats": say("Good answers: nats a token", "好的回答：每个 token 的 nat"),
         "length_correlation": say("Reward with length", "奖励与长度的相关"),
         "clipped": say("Tokens that were clipped", "被截断的 token 比例"),

@@ -43,6 +43,15 @@ def check(recipe: PipelineRecipe, beside: Path, processes: int) -> None:
         [(beside / source).resolve() for source in recipe.sft.data.sources],
         [(beside / source).resolve() for source in recipe.pairs.sources],
     )
+    tokens, context = recipe.ppo.rollout.sampling.tokens, recipe.pretrain.model.context
+    if tokens >= context:
+        raise FeilunError(
+            f"Stage ppo could draw no answer: ppo.rollout.sampling.tokens is {tokens}, but the model reads {context} tokens "
+            "(pretrain.model.context), question and answer together. Lower the one, or raise the other.",
+            f"阶段 ppo 将无法生成回答：ppo.rollout.sampling.tokens 为 {tokens}，而模型连同问题最多读取 {context} 个 token"
+            "（pretrain.model.context）。请降低前者或提高后者。",
+            code="beyond_context",
+        )
     check_rollout(recipe.ppo.rollout, 1, recipe.ppo.run.rows, processes)
     for peer in recipe.evaluate.peers:
         ensure(Release(name="peer", source=normalise(peer)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,8 @@ class Measured(BaseModel):
     """One model's figures."""
 
     stage: str
+    by: str = ""
+    """`Yardstick.digest` of what it was measured by; empty where an earlier Feilun measured."""
     bits: dict[str, float]
     """Bits per byte of held-out text: ``all`` and each language."""
     questions: list[Graded]
@@ -64,7 +68,7 @@ class Measured(BaseModel):
         return Rate(passed=sum(check not in answer.failed for answer in made), total=max(1, len(made)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Yardstick:
     """What all models of a pipeline are measured by."""
 
@@ -83,6 +87,18 @@ class Yardstick:
     device: torch.device
     """Where the models compute."""
 
+    @cached_property
+    def digest(self) -> str:
+        """Of the questions, instructions, prompts and documents: what is measured by others cannot be compared."""
+        found = hashlib.sha256()
+        for question in (*self.questions, *self.instructions):
+            found.update(question.model_dump_json().encode())
+        for prompt in self.prompts:
+            found.update(np.array(prompt.ids, np.int64).tobytes() + b"|")
+        for document in self.documents:
+            found.update(np.asarray(document.tokens, np.int64).tobytes() + b"|")
+        return found.hexdigest()
+
     def measure(self, folder: Path, stage: str) -> Measured:
         """The model in ``folder``; it answers as is likeliest."""
         model, tokenizer = self._model(folder), Tokenizer.load(folder)
@@ -100,6 +116,7 @@ class Yardstick:
 
         return Measured(
             stage=stage,
+            by=self.digest,
             bits=bits,
             questions=graded(self.questions),
             instructions=graded(self.instructions),
@@ -172,6 +189,8 @@ def follows(answer: Graded) -> bool:
 def grade(question: Question, reply: Reply) -> Graded:
     """By the question's own checks, and by whether it repeats itself."""
     failed = question.failures(Answer(reply.text, reply.ended))
+    if says_nothing(reply.text, question.messages[-1].content) and "language" not in failed:
+        failed.append("language")
     if repeats(reply):
         failed.append("repeats")
     return Graded(
@@ -192,13 +211,19 @@ def faults(reply: Reply, language: str, messages: Sequence[dict[str, str]]) -> l
     if not reply.ended:
         found.append("ends")
     known = language if language in ("zh", "en") else "any"
-    if not in_language(known, reply.text):
+    if not in_language(known, reply.text) or says_nothing(reply.text, messages[-1]["content"]):
         found.append("language")
     if repeats(reply):
         found.append("repeats")
     if reply.text == messages[-1]["content"].strip() or not reply.text:
         found.append("echo")
     return found
+
+
+def says_nothing(answer: str, asked: str) -> bool:
+    """Marks are in no language, and figures alone are an answer where figures were asked about."""
+    words = any(map(str.isalpha, answer))
+    return not words and not (any(map(str.isdigit, answer)) and any(map(str.isdigit, asked)))
 
 
 def repeats(reply: Reply) -> bool:

@@ -24,7 +24,7 @@ BASES: Mapping[str, str | None] = {
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class CorpusStage(_Part):

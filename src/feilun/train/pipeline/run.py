@@ -211,7 +211,16 @@ class Pipeline:
     def _measure(self, stage: str) -> Measured:
         path = self._part(stage).folder / "measured.json"
         with contextlib.suppress(FileNotFoundError, ValidationError):  # an earlier Feilun has measured less
-            return Measured.model_validate_json(path.read_bytes())
+            found = Measured.model_validate_json(path.read_bytes())
+            if found.by and found.by != self._yardstick.digest:
+                raise FeilunError(
+                    f"Stage {stage} was measured by other questions, instructions or held-out texts than there are now. Put the "
+                    "files of [evaluate] and the conversations back as they were, or start anew without --resume.",
+                    f"阶段 {stage} 当时所用的评测问题、指令或留出文本与现在不同。请将 [evaluate] 的文件与对话恢复原状，"
+                    "或去掉 --resume 重新开始。",
+                    code="other_questions",
+                )
+            return found
         self.job.emit("stage", name=f"evaluate {stage}")
         measured = self._yardstick.measure(self._folder(stage), stage)
         write_atomically(path, measured.model_dump_json())
