@@ -116,3 +116,9 @@ def test_epochs_of_the_mixture_of_gpt3() -> None:
     assert max(scaled.values()) == pytest.approx(3.4)
     assert scaled["web"] / scaled["wikipedia"] == pytest.approx(found["web"] / found["wikipedia"])
     assert epochs(weights, {**sizes, "books1": 0}, most=3.4)["books1"] == 0
+
+
+@pytest.mark.parametrize("limits", [{"min": 100, "max": 1}, {"min": float("nan")}, {"max": float("inf")}])
+def test_limits_that_no_document_keeps_to_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Rule.model_validate({"reason": "short", "column": "chars", **limits})

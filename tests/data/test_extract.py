@@ -247,3 +247,34 @@ def test_gold_pages(name: str, floor: float) -> None:
         found, gold = _grams(extract(page["html"]).text), _grams(page["gold_text"])
         scores.append(2 * (found & gold).total() / max(1, found.total() + gold.total()))
     assert sum(scores) / len(scores) > floor
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("6.02×10<sup>23</sup>", "6.02×10²³"),
+        ("10<SUP class='a'> -3 </SUP>", "10⁻³"),
+        ("H<sub>2</sub>O", "H₂O"),
+        ("n<sup>th</sup>", "nth"),
+        ("2<sup>n</sup>", "2ⁿ"),
+    ],
+)
+def test_figures_above_and_below_the_line_stay_there(markup: str, text: str) -> None:
+    body = (
+        f"<p>这里写的是 {markup} ，它在课本里常常见到，学生们都知道它的意思，也会用它来计算别的东西。</p>" * 3
+    )
+    assert text in extract(f"<html><body><article>{body}</article></body></html>").text
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Comments were few, for nobody had understood the sermon.",
+        "Posted by the gate was a man with a lamp in his hand.",
+        "版权所有者在法庭上出示了一九三七年的合同原件。",
+    ],
+)
+def test_a_short_sentence_that_begins_as_a_label_does_is_none(sentence: str) -> None:
+    long = "<p>这一段是为了让文章足够长而写的，里面有几个句子，说的是湖边的鸟和芦苇，冬天的水面会结冰，人们在岸上看着。</p>"
+    page = f"<html><body><article>{long * 3}<p>{sentence}</p>{long * 3}</article></body></html>"
+    assert sentence in extract(page).text

@@ -330,3 +330,15 @@ def test_a_long_text_is_judged_by_its_beginning() -> None:
     text = "春" * (READ + 5)
     assert len(Letters(text).text) == READ
     assert of(text)["chars"] == READ + 5
+
+
+def test_a_paragraph_that_begins_with_a_date_is_no_item_of_a_list() -> None:
+    news = "2022年1月20日，成群的白鹭回到湖边的湿地过冬，护鸟人守在棚子里，一上午数出了二十只。（湖边 记者）"
+    assert of(news)["listed"] == 0
+    assert of("2022年1月20日 通知\n2022年1月21日 公告")["listed"] == 1
+
+
+def test_a_program_may_say_its_lines_again() -> None:
+    code = "```\nexport default function Board() {\n  return null;\n}\n```\n"
+    assert of("先写一个组件。\n" + code + "再写一遍。\n" + code)["repeated_lines"] == 0
+    assert of("先写一个组件。\n" * 4)["repeated_lines"] == pytest.approx(0.75)

@@ -25,7 +25,7 @@ Column = NDArray[Any]
 class Rule(BaseModel):
     """Drop what lies outside of the limits. A score that is unknown (NaN) breaks no rule."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     reason: str
     """What a document that breaks it was dropped for: a short name such as ``too_short``."""
@@ -44,6 +44,8 @@ class Rule(BaseModel):
     def _limits(self) -> Self:
         if (self.min is None and self.max is None) == (self.pareto is None):
             raise invalid("give min or max, or pareto instead", "请给出 min 或 max，或改用 pareto")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise invalid("min is above max: nothing would be kept", "min 大于 max：将不会保留任何文档")
         return self
 
     @field_validator("reason")

@@ -68,6 +68,11 @@ _TAG = re.compile(
 )
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_RAISED = re.compile(
+    r"<(su[pb])\b[^<>]{0,200}>\s{0,9}([-+\u2212]?[0-9n]{1,6}[-+\u2212]?)\s{0,9}</\1\s*>", re.IGNORECASE
+)
+_UP = str.maketrans("0123456789+-\u2212nN", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿⁿ")
+_DOWN = str.maketrans("0123456789+-\u2212nN", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₙₙ")
 _EAST = r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _WRAP = re.compile(rf"(?<={_EAST})[^\S\n]*\n\s*(?={_EAST})")
 
@@ -124,6 +129,11 @@ def read_outline(html: str) -> Outline:
     return page
 
 
+def _raised(match: re.Match[str]) -> str:
+    """Figures above or below the line in characters: without its tags 10<sup>23</sup> would be 1023."""
+    return match[2].translate(_UP if match[1].lower() == "sup" else _DOWN)
+
+
 def _kind_of(tag: str) -> int:
     """Of a tag that `_KINDS` does not know as it is written."""
     small = tag.lower()
@@ -155,6 +165,8 @@ class _Walk:
         """Names not to be skipped, for the end of one is missing: the whole rest of the page may be in it."""
 
     def over(self, html: str) -> None:
+        if "<su" in html or "<SU" in html:
+            html = _RAISED.sub(_raised, html)
         pieces: list[str | None] = _TAG.split(html)
         pieces.extend((None, None))
         rows = list(zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True))

@@ -21,7 +21,7 @@ def prose(block: Block) -> bool:
 def furniture(block: Block) -> bool:
     """A date line, a credit, a notice, an invitation, "Read more": what stands in an article without being of it."""
     size, text = block.size, block.text
-    if size >= 700:
+    if size >= 700 or "\n" in text:  # lines are kept in code only, whose comments are its own
         return False
     small = text.lower()
     # Most blocks have none of the words, and are spared the expressions.
@@ -37,7 +37,8 @@ def furniture(block: Block) -> bool:
         return True
     if size < 150 and ("20" in text or "19" in text) and _SOURCE.search(text):
         return True
-    return size < 90 and text[-1] not in "。！？" and _LABEL.match(text) is not None
+    said = text[-1] in "。！？" or (text[-1] in ".!?" and text.count(" ") >= 4)
+    return size < 90 and not said and _LABEL.match(text) is not None
 
 
 _MARK = re.compile(r"[,.;:!?，。；：！？、…]")
@@ -60,7 +61,7 @@ _CREDIT = re.compile(
 )
 _NOTICE = re.compile(
     r"(?:this|our) (?:web)?site uses cookies|we use cookies|use of cookies|all rights reserved|javascript (?:is )?"
-    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有|icp备|"
+    r"(?:disabled|required)|requires javascript|enable javascript|本(?:网)?站使用 ?cookie|版权所有(?![者人权])|icp备|"
     r"凡本[网站报]|免责声明"
 )
 _INVITE = re.compile(

@@ -23,7 +23,7 @@ def repetition(letters: Letters) -> dict[str, float]:
     hashes = letters.units.hashes
     four, ten = _ngrams(hashes)
     return {
-        "score.repeated_lines.v1": _repeated_lines(letters.lines),
+        "score.repeated_lines.v2": _repeated_lines(letters.lines),
         "score.repetition.v1": _repeated(ten, len(hashes)),
         "score.top_ngram.v1": _top(four, len(hashes)),
     }
@@ -33,8 +33,11 @@ def _repeated_lines(lines: list[str]) -> float:
     seen: set[str] = set()
     again = 0
     whole = sum(map(len, lines))
+    code = False  # a program says its lines as often as it has to
     for line in lines if len(set(lines)) < len(lines) else ():
-        if line in seen:
+        if line.startswith("```"):
+            code = not code
+        elif line in seen and not code:
             again += len(line)
         seen.add(line)
     return again / max(whole, 1)

@@ -92,19 +92,25 @@ def _lines(letters: Letters) -> dict[str, float]:
     text = letters.text
     begins = (_LISTED if _DATED.search(text) else _BULLETED).match
     items = [line for line in lines if begins(line[:120])]
-    listed = len(items) - sum(line.endswith(_STOPS) and len(line) * letters.wide >= _SHORT for line in items)
+    listed = len(items) - sum(len(line) * letters.wide >= _SHORT and _said(line) for line in items)
     return {
         "score.lines.v1": float(len(lines)),
         "score.line_length.v1": whole / len(lines),
         "score.sentence_length.v1": whole / max(_sentences(letters), 1),
         "score.stopped.v1": len(stopped) / len(lines),
         "score.prose.v1": _prose(letters, lines, stopped, whole),
-        "score.listed.v1": listed / len(lines),
+        "score.listed.v2": listed / len(lines),
         "score.short.v1": sum(width < _SHORT for width in widths) / len(lines),
         "score.ellipsis.v1": sum(line.endswith(("...", "…")) for line in stopped) / len(lines),
         "score.shouting.v1": 1000 * (text.count("!") + text.count("！")) / max(whole, 200),
         "score.code.v1": 1000 * (text.count("{") + text.count("}")) / max(whole, 200),
     }
+
+
+def _said(line: str) -> bool:
+    """A sentence, or some with who says so behind them."""
+    last = _LAST.match(line)
+    return line.endswith(_STOPS) or (last is not None and 2 * last.end() >= len(line))
 
 
 def _prose(letters: Letters, lines: list[str], stopped: list[str], whole: int) -> float:
@@ -156,7 +162,7 @@ _OF_LINES = (
     "score.sentence_length.v1",
     "score.stopped.v1",
     "score.prose.v1",
-    "score.listed.v1",
+    "score.listed.v2",
     "score.short.v1",
     "score.ellipsis.v1",
     "score.shouting.v1",

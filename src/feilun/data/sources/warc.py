@@ -142,7 +142,6 @@ def _page(record: WarcRecord, id: str, source: str) -> Raw | None:
     if not content.strip():
         raise no_text()
     check_text(content[:4096])
-    date = record.record_date
     return Raw(
         id,
         source,
@@ -150,7 +149,6 @@ def _page(record: WarcRecord, id: str, source: str) -> Raw | None:
         content,
         url=headers.get("WARC-Target-URI"),
         charset=charset,
-        date=date.isoformat() if date else None,
         lang=language_code(headers.get("WARC-Identified-Content-Language")),
     )
 
