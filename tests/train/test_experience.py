@@ -170,7 +170,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rollout", "limit"), [({}, 100), ({"target": 6.0}, 36), ({"target": 6.0, "most": 8.0}, 8)]
+    ("rollout", "limit"),
+    [({}, 100), ({"target": 6.0}, 36), ({"target": 0.5}, 10), ({"target": 6.0, "most": 8.0}, 8)],
 )
 def test_how_far_a_policy_may_go_hangs_on_where_it_is_to_stay(rollout: dict[str, Any], limit: float) -> None:
     assert RolloutRecipe(**rollout).limit == limit

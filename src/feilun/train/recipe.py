@@ -260,15 +260,15 @@ class RolloutRecipe(_Part):
     target: float | None = Field(default=None, gt=0)
     """Nats of an answer near which the divergence is held, by a penalty that adapts. Default: the penalty stays."""
     most: float | None = Field(default=None, gt=0)
-    """Nats of an answer at which the run stops, since the policy has run away. Default: six times the target, or 100 without
-    one."""
+    """Nats of an answer at which the run stops, since the policy has run away. Default: six times the target (10 at least),
+    or 100 without one."""
     unended: float = Field(default=1.0, ge=0)
     """Taken from the reward of an answer that did not end."""
 
     @property
     def limit(self) -> float:
         """Nats of an answer."""
-        return self.most or (6 * self.target if self.target else 100.0)
+        return self.most or (max(10.0, 6 * self.target) if self.target else 100.0)
 
     @model_validator(mode="after")
     def _random(self) -> Self:
