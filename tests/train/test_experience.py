@@ -290,7 +290,7 @@ def test_weights_that_are_no_numbers_are_told_before_they_draw(tmp_path: Path) -
 
     one.optimisers.step = ruins  # pyright: ignore[reportAttributeAccessIssue]
     with (
-        pytest.raises(FeilunError, match="Step 8: the weights give no numbers any more") as stopped,
+        pytest.raises(FeilunError, match="Step 8: the weights are no numbers any more") as stopped,
         job.running(),
     ):
         one.run()

@@ -134,6 +134,14 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
+def test_weights_that_the_last_step_has_ruined_are_not_kept(tmp_path: Path) -> None:
+    job = new_job(tmp_path)
+    with job.running(), pytest.raises(FeilunError, match="weights are no numbers") as stopped:
+        trainer(job, 1, lr=3e38, warmup=0, schedule="constant").run()
+    assert stopped.value.code == "diverged"
+    assert not list(job.checkpoints.glob("step-*"))
+
+
 def test_a_run_that_diverges_stops_and_keeps_the_batch(tmp_path: Path) -> None:
     job = new_job(tmp_path)
     with pytest.raises(FeilunError, match="diverged") as stopped, job.running():

@@ -131,6 +131,12 @@ class Trainer:
             stopping = calm and whole_stride and self.world.of_first(self.job.stop_wanted)
             due = due or (whole_stride and self._due(step + 1))
             if calm and (at_end or stopping or due):
+                if self._broken():
+                    found = Text(
+                        "the weights are no numbers any more, so the run has diverged",
+                        "权重已不是有效数值，训练已发散",
+                    )
+                    self._end(work, step, 0, found)
                 self._save(step + 1)
                 due = False
                 # The next rollout, of a longer run, may still find that it is ruined.
@@ -203,6 +209,11 @@ class Trainer:
             for name, kept in self.average.items():
                 kept.lerp_(now[name], weight)
         return loss, norm
+
+    def _broken(self) -> bool:
+        """Whether a weight is no number: the loss of a step is that of the weights before it."""
+        weights = (one.to_local() if isinstance(one, DTensor) else one for one in self._state().values())
+        return self.world.sum(float(sum(not bool(one.isfinite().all()) for one in weights))) > 0
 
     def _due(self, step: int) -> bool:
         """Whether a checkpoint fell due in the steps that belong together and end with ``step``."""

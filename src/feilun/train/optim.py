@@ -19,7 +19,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class OptimiserRecipe(BaseModel):
     """How weights move."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     kind: Literal["adamw", "muon"] = "adamw"
     """``muon``: Muon (Jordan et al. 2024) for the blocks' matrices, AdamW for everything else."""
